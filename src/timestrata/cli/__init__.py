@@ -1,0 +1,69 @@
+"""The command line: parse, call the library, print."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from timestrata.cli import corrections, demonstration, exports, imports, lists, questions, stores
+from timestrata.cli.failures import EXIT_CODES, reported
+
+__all__ = ["app", "main"]
+
+
+class _Commands(TyperGroup):
+    """The commands, in the order of their use; their errors become messages and exit codes."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+    def invoke(self, ctx: Any) -> Any:
+        with reported():
+            return super().invoke(ctx)
+
+
+_ORDER = (
+    "demo", "init", "import", "export", "summary", "trend", "daily", "steps", "averages", "alerts", "workflows",
+    "correct", "delete", "timezone", "version",
+)  # fmt: skip
+
+app = typer.Typer(
+    name="timestrata",
+    cls=_Commands,
+    help="A time-history store for step-based work on tickets: exact, provable aggregates on SQLite and PostgreSQL.",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("init")(stores.init)
+app.command("import")(imports.import_)
+app.command("export")(exports.export)
+app.command("summary")(questions.summary)
+app.command("trend")(questions.trend)
+app.command("daily")(questions.daily)
+app.command("steps")(questions.steps)
+app.command("averages")(questions.averages)
+_alerts = typer.Typer(invoke_without_command=True, callback=lists.alerts)
+_alerts.command("dismiss")(lists.dismiss)
+_alerts.command("restore")(lists.restore)
+app.add_typer(_alerts, name="alerts")
+app.command("workflows")(lists.workflows)
+app.command("correct")(corrections.correct)
+app.command("delete")(corrections.delete)
+app.command("timezone")(corrections.timezone)
+app.command("demo")(demonstration.demo)
+app.command("version")(stores.version)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to fail
+    app(prog_name="timestrata")

@@ -1,0 +1,171 @@
+"""Everything Timestrata raises on purpose. Each error carries its values and knows nothing of HTTP."""
+
+from __future__ import annotations
+
+_LONGEST_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """Return `value` as an error message shows it: its repr, cut in the middle past 80 characters."""
+    text = repr(value)
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[:50]}...{text[-20:]} ({len(text)} characters)"
+
+
+def _restored(kind: type[TimestrataError], values: dict[str, object], args: tuple[object, ...]) -> TimestrataError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(values)
+    return error
+
+
+class TimestrataError(Exception):
+    """Base of every error that Timestrata raises on purpose."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Between processes: an exception is made again from its message alone otherwise, which these do not take.
+        return _restored, (type(self), self.__dict__, self.args)
+
+
+class InvalidFact(TimestrataError, ValueError):
+    """A value of a fact cannot be accepted: `field` names it by its path, `found` is what came."""
+
+    def __init__(self, field: str, found: object, wanted: str) -> None:
+        super().__init__(f"{field}: found {shown(found)}, want {wanted}")
+        self.field = field
+        self.found = found
+        self.wanted = wanted
+
+    def under(self, path: str) -> InvalidFact:
+        """Return the same refusal with `path` put before its field, as `steps[2]` before `active_seconds`."""
+        return InvalidFact(f"{path}.{self.field}", self.found, self.wanted)
+
+
+class MissingField(InvalidFact):
+    """A field that every fact needs is absent."""
+
+    def __init__(self, field: str, wanted: str) -> None:
+        super().__init__(field, None, wanted)
+        self.args = (f"{field}: missing, want {wanted}",)
+
+    def under(self, path: str) -> MissingField:
+        return MissingField(f"{path}.{self.field}", self.wanted)
+
+
+class InvalidRequest(TimestrataError, ValueError):
+    """An argument of a call cannot be used: a preset nobody knows, a range that ends before it starts."""
+
+    def __init__(self, argument: str, found: object, wanted: str) -> None:
+        super().__init__(f"{argument}: found {shown(found)}, want {wanted}")
+        self.argument = argument
+        self.found = found
+        self.wanted = wanted
+
+
+class InvalidInput(TimestrataError, ValueError):
+    """A file that is read cannot be read on: `line` counts from 1, `column` is the field or header at fault."""
+
+    def __init__(self, line: int, column: str | None, problem: str) -> None:
+        where = f"line {line}" if column is None else f"line {line}, column {column}"
+        super().__init__(f"{where}: {problem}")
+        self.line = line
+        self.column = column
+        self.problem = problem
+
+
+class BatchRejected(TimestrataError):
+    """A strict batch held an item that was not recorded or replayed; nothing of the batch was written."""
+
+    def __init__(self, index: int, workflow_id: str | None, status: str, reason: str | None) -> None:
+        super().__init__(
+            f"item {index} ({shown(workflow_id)}) is {status}: {reason}; nothing of this batch was written: "
+            "correct the item, or record without strict=True to keep the others"
+        )
+        self.index = index
+        self.workflow_id = workflow_id
+        self.status = status
+        self.reason = reason
+
+
+class UnknownUser(TimestrataError, LookupError):
+    """Nothing was ever recorded for this user."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"user {shown(user_id)} is unknown: nothing was recorded for this id yet")
+        self.user_id = user_id
+
+
+class UnknownWorkflow(TimestrataError, LookupError):
+    """No workflow of this id was recorded for this user, or it was deleted."""
+
+    def __init__(self, user_id: str, workflow_id: str) -> None:
+        super().__init__(f"workflow {shown(workflow_id)} of user {shown(user_id)} is not recorded: record() it first")
+        self.user_id = user_id
+        self.workflow_id = workflow_id
+
+
+class UnknownAlert(TimestrataError, LookupError):
+    """No gap alert has this id."""
+
+    def __init__(self, alert_id: str) -> None:
+        super().__init__(f"gap alert {shown(alert_id)} does not exist: take an id that alerts() returned")
+        self.alert_id = alert_id
+
+
+class StaleRevision(TimestrataError):
+    """The workflow was changed since the caller read it; nothing was written."""
+
+    def __init__(self, user_id: str, workflow_id: str, expected: int, current: int) -> None:
+        super().__init__(
+            f"workflow {shown(workflow_id)} of user {shown(user_id)} is at revision {current}, "
+            f"not {expected}: read it again and repeat the change on what it holds now"
+        )
+        self.user_id = user_id
+        self.workflow_id = workflow_id
+        self.expected = expected
+        self.current = current
+
+
+class FactsSealed(TimestrataError):
+    """The facts of this day are archived, so they cannot be changed in place."""
+
+    def __init__(self, user_id: str, workflow_id: str) -> None:
+        super().__init__(
+            f"the facts of workflow {shown(workflow_id)} of user {shown(user_id)} are archived: "
+            "restore its day before you correct or delete it"
+        )
+        self.user_id = user_id
+        self.workflow_id = workflow_id
+
+
+class UnsupportedDatabase(TimestrataError):
+    """The URL names a database, a version or a driver that Timestrata does not run on."""
+
+
+class SchemaNotReady(TimestrataError):
+    """The database has no Timestrata schema, or an older one, and open_history() was told not to migrate."""
+
+
+class NewerSchema(TimestrataError):
+    """The database was migrated by a newer Timestrata; this one does not touch it."""
+
+    def __init__(self, found: str, known: str) -> None:
+        super().__init__(
+            f"the database has schema {found}, this Timestrata knows schemas up to {known}: upgrade Timestrata"
+        )
+        self.found = found
+        self.known = known
+
+
+class SettingsMismatch(TimestrataError):
+    """The store was created with another value of a setting that its figures rest on."""
+
+    def __init__(self, setting: str, stored: str, asked: str) -> None:
+        super().__init__(
+            f"{setting}: this store was created with {stored}, not {asked}; its figures rest on it, "
+            "so it is fixed: open it without this setting, or export into a new store"
+        )
+        self.setting = setting
+        self.stored = stored
+        self.asked = asked

@@ -1,0 +1,531 @@
+"""History: owns the engine; each method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from time import sleep
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+
+from sqlalchemy import Connection, Engine, exc, select, update
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
+
+from timestrata import ingest, lists, migrations, recorded, reports, schema, series
+from timestrata.answers import (
+    Alert,
+    Averages,
+    By,
+    DailyReport,
+    StepReport,
+    Summary,
+    TrendMeasure,
+    TrendReport,
+    WorkflowPage,
+)
+from timestrata.calendar import Bucket, DateRange, day_date, instant, local_days, zone
+from timestrata.dialects import Dialect, check_transaction, dialect_of, engine_for
+from timestrata.dimensions import Dimensions
+from timestrata.errors import (
+    BatchRejected,
+    InvalidFact,
+    InvalidRequest,
+    SchemaNotReady,
+    UnknownWorkflow,
+    UnsupportedDatabase,
+)
+from timestrata.facts import CompletedWorkflow, askable, checked_text
+from timestrata.formats.jsonl import workflow_from_json
+from timestrata.ingest import Context, Outcome
+from timestrata.measures import Labels
+from timestrata.reports import Scope
+from timestrata.settings import Settings, check, load, settle
+
+Recordable = CompletedWorkflow | Mapping[str, object]
+"""A fact, or a JSON object in the shape of the import format."""
+
+Dates = DateRange | str
+"""Local days from..to, or the name of a preset such as "last_30_days"."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """The outcomes of a batch, one an item, in the items' order."""
+
+    outcomes: tuple[Outcome, ...]
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self.outcomes)
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def count(self, status: ingest.Status) -> int:
+        """Return how many items have this status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+
+def open_history(
+    url: str,
+    *,
+    migrate: bool = True,
+    settings: Settings | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> History:
+    """Open the history at `url`: sqlite:///FILE (made when absent) or postgresql://USER@HOST/NAME.
+
+    `migrate` brings the schema up to date first; with False a missing or older one raises SchemaNotReady. A newer one
+    always raises NewerSchema. `settings` are given to a new store and compared with those of an old one
+    (SettingsMismatch). `clock` returns the present with an offset; it decides what "today" is.
+    Raises UnsupportedDatabase when the URL cannot be used or the database is not reachable.
+
+    >>> with open_history("sqlite://") as history:
+    ...     history.summary("all_time").completed
+    0
+    """
+    engine, dialect = engine_for(url)
+    try:
+        stored = _prepare(engine, dialect, migrate, settings)
+    except (exc.DatabaseError, exc.InterfaceError) as error:
+        engine.dispose()
+        shown = engine.url.render_as_string(hide_password=True)
+        raise UnsupportedDatabase(f"cannot open {shown}: {str(error.orig).strip()}") from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return History(engine, stored, clock=clock)
+
+
+def _prepare(engine: Engine, dialect: Dialect, migrate: bool, asked: Settings | None) -> Settings:
+    if not migrate and dialect.is_absent(engine):
+        raise SchemaNotReady(
+            f"{engine.url.database} does not exist, so it has no Timestrata schema, want {migrations.REVISIONS[-1]}: "
+            "run `timestrata init`, or open it without migrate=False"
+        )
+    with engine.connect() as connection:
+        dialect.check_version(connection)
+        stored = load(connection) if migrations.check(connection) else None
+        if stored is not None:
+            check(stored, asked)
+            return stored
+        if not migrate:
+            migrations.require(connection)
+    with engine.connect() as connection:
+        dialect.begin_write(connection)
+        with connection.begin():
+            dialect.lock_schema(connection)
+            if not migrations.check(connection):  # another process may have been faster
+                migrations.upgrade(connection)
+            return settle(connection, asked)
+
+
+class History:
+    """The time history of a store. Threads may share one; so may processes open the same store.
+
+    Methods that read take `dates` as a DateRange of local days, both included, or the name of a preset. "Today" is the
+    user's when a user is asked about, else the store's.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime],
+        wait: Callable[[float], None] = sleep,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self._rules = settings.rules()
+        self._dialect = dialect_of(engine)
+        self._reader = self._dialect.snapshot(engine)
+        self._dimensions = Dimensions()
+        self._clock = clock
+        self._wait = wait
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is fine."""
+        self.engine.dispose()
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    @overload
+    def record(
+        self, workflows: Recordable, *, strict: bool = False, connection: Connection | None = None
+    ) -> Outcome: ...
+
+    @overload
+    def record(
+        self, workflows: Iterable[Recordable], *, strict: bool = False, connection: Connection | None = None
+    ) -> BatchResult: ...
+
+    def record(
+        self,
+        workflows: Recordable | Iterable[Recordable],
+        *,
+        strict: bool = False,
+        connection: Connection | None = None,
+    ) -> Outcome | BatchResult:
+        """Record one completed workflow, or a batch of them in one transaction.
+
+        Returns an Outcome for one, a BatchResult for several. An item is recorded, replayed (it stands there already),
+        a conflict (the id stands there with other content) or rejected (it cannot be accepted, see `reason`); one bad
+        item does not spoil the others. With `strict` any conflict or rejection raises BatchRejected and nothing of
+        the batch is written. Batches of about 1,000 are fastest; the call may be repeated safely after any failure.
+
+        `connection` joins your own SQLAlchemy transaction on the same database: nothing is visible before you commit,
+        and everything is gone when you roll back. The call is then not repeated on transient errors: that is yours.
+        """
+        single = isinstance(workflows, (CompletedWorkflow, Mapping))
+        items: list[Any] = [workflows] if single else list(workflows)  # type: ignore[arg-type]
+        outcomes, facts = _admit(items, strict)
+        for index, outcome in zip(facts, self._record(list(facts.values()), strict, connection), strict=True):
+            outcomes[index] = outcome
+        if single:
+            return outcomes[0]
+        return BatchResult(tuple(outcomes))
+
+    def _record(self, facts: Sequence[CompletedWorkflow], strict: bool, connection: Connection | None) -> list[Outcome]:
+        if not facts:
+            return []
+        if len(facts) == 1 and connection is None:
+            outcome = self._retrying(lambda: self._record_one(facts[0]))
+            if outcome is not None:
+                return [outcome]
+
+        def write(context: Context, labels: Sequence[Labels]) -> list[Outcome]:
+            return ingest.record(context, facts, labels, strict)
+
+        return self._write(facts, write, connection)
+
+    def _record_one(self, fact: CompletedWorkflow) -> Outcome | None:
+        [labels] = self._labels([fact], ())
+        return ingest.record_one(self.engine, self._dialect, self._dimensions, self._rules, fact, labels)
+
+    def correct(
+        self,
+        workflow: CompletedWorkflow,
+        *,
+        expected_revision: int | None = None,
+        connection: Connection | None = None,
+    ) -> Outcome:
+        """Replace the content of a recorded workflow, named by its user and workflow id.
+
+        The figures become as if the old content had never been. A deleted workflow comes back. With
+        `expected_revision` the change is refused (StaleRevision) when somebody else was faster; a retry of the same
+        change is a replay. Without a `timezone` of its own the fact keeps the zone it was filed in.
+        Raises UnknownWorkflow, StaleRevision, FactsSealed.
+        """
+
+        def write(context: Context, labels: Sequence[Labels]) -> Outcome:
+            return ingest.correct(context, workflow, labels[0], expected_revision)
+
+        self._user(workflow.user_id, connection, UnknownWorkflow(workflow.user_id, workflow.workflow_id))
+        return self._write([workflow], write, connection)
+
+    def delete(
+        self,
+        user_id: str,
+        workflow_id: str,
+        *,
+        expected_revision: int | None = None,
+        connection: Connection | None = None,
+    ) -> Outcome:
+        """Delete a recorded workflow; the figures become as if it had never been.
+
+        Its receipt stays: a late retry of the record is a replay and does not bring it back; correct() does.
+        Raises UnknownWorkflow, StaleRevision, FactsSealed.
+        """
+        user = self._user(user_id, connection, UnknownWorkflow(user_id, workflow_id))
+
+        def write(context: Context, _: Sequence[Labels]) -> Outcome:
+            return ingest.remove(context, user, (user_id, askable(workflow_id)), expected_revision)
+
+        return self._write([], write, connection)
+
+    def set_timezone(self, user_id: str, timezone: str | None) -> None:
+        """Set the zone of a user's facts from now on; None: the store's. What was recorded keeps its days.
+
+        The user need not have recorded anything yet. Raises InvalidFact when no zone has that name.
+        """
+        checked_text("user_id", user_id)
+        if timezone is not None:
+            zone(timezone)
+
+        def write(context: Context, _: Sequence[Labels]) -> None:
+            user = context.dimensions.users[user_id]
+            context.dialect.lock(context.connection, [user], [])
+            states = schema.user_state
+            context.connection.execute(update(states).where(states.c.user_id == user).values(timezone=timezone))
+
+        self._write([], write, None, users=[user_id])
+
+    def dismiss_alert(self, alert_id: str) -> None:
+        """Mark a gap alert as dismissed, now. Dismissed ones keep their time. Raises UnknownAlert."""
+        self._mark_alert(alert_id, instant(self._clock()))
+
+    def restore_alert(self, alert_id: str) -> None:
+        """Take the dismissal of a gap alert back. Raises UnknownAlert."""
+        self._mark_alert(alert_id, None)
+
+    def _mark_alert(self, alert_id: str, at: int | None) -> None:
+        self._write([], lambda context, _: lists.mark_alert(context.connection, alert_id, at), None)
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def summary(self, dates: Dates, user_id: str | None = None, ticket_type: str | None = None) -> Summary:
+        """Return the figures of a range, in total and by ticket type."""
+        return self._ask(reports.summary, dates, user_id, ticket_type)
+
+    def trend(
+        self,
+        dates: Dates,
+        bucket: Bucket = "week",
+        user_id: str | None = None,
+        *,
+        by: By | None = None,
+        ticket_type: str | None = None,
+        measure: TrendMeasure = "mean_seconds",
+    ) -> TrendReport:
+        """Return every day, ISO week or month of a range, and the trend of `measure` over the full ones.
+
+        `by` adds a series for each ticket type or template. The trend's verdict is rising, falling, no evidence of
+        change, or too few (full buckets: 6 are needed). Raises InvalidRequest.
+        """
+
+        def ask(connection: Connection, scope: Scope) -> TrendReport:
+            return series.trends(connection, scope, bucket, measure, by, self._today(connection, user_id))
+
+        return self._ask(ask, dates, user_id, ticket_type)
+
+    def daily(self, dates: Dates, user_id: str | None = None, ticket_type: str | None = None) -> DailyReport:
+        """Return the rows of the view time_daily_aggregates: a user's local day and ticket type each."""
+        return self._ask(reports.daily, dates, user_id, ticket_type)
+
+    def steps(self, dates: Dates, template: str | None = None, user_id: str | None = None) -> StepReport:
+        """Return the figures of every step done in a range, of one template or all."""
+        return self._ask(reports.steps, dates, user_id, None, template)
+
+    def averages(self, user_id: str, as_of: date | None = None) -> Averages:
+        """Return a person's averages by ticket type: all time and rolling 30 days, as of a day (default: today)."""
+        return self._read(
+            lambda connection: reports.averages(connection, askable(user_id), as_of or self._today(connection, user_id))
+        )
+
+    def alerts(
+        self,
+        dates: Dates | None = None,
+        user_id: str | None = None,
+        *,
+        dismissed: bool | None = False,
+        kind: Literal["workflow", "step"] | None = None,
+        ticket_type: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Alert, ...]:
+        """Return gap alerts, the latest first: open ones, or dismissed ones, or both with None.
+
+        `dates` are the days of the completions. 1 <= limit <= 10,000. Raises InvalidRequest.
+        """
+        return self._ask(lists.alerts, dates or "all_time", user_id, ticket_type, dismissed, kind, limit)
+
+    def workflows(
+        self,
+        dates: Dates,
+        user_id: str | None = None,
+        ticket_type: str | None = None,
+        *,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> WorkflowPage:
+        """Return a page of completed workflows, the latest first; `after` is the `next` of the page before.
+
+        1 <= limit <= 10,000. Archived workflows are not listed: see `coverage`. Raises InvalidRequest.
+        """
+        return self._ask(lists.workflows, dates, user_id, ticket_type, limit, after)
+
+    def workflow(self, user_id: str, workflow_id: str) -> recorded.Recorded:
+        """Return one recorded workflow with its revision, steps, sessions and pauses. Raises UnknownWorkflow."""
+
+        def read(connection: Connection) -> recorded.Recorded:
+            found = recorded.find_by_name(connection, askable(user_id), askable(workflow_id))
+            if found is None:
+                raise UnknownWorkflow(user_id, workflow_id)
+            return found
+
+        return self._read(read)
+
+    def facts(self, dates: Dates = "all_time", user_id: str | None = None) -> Iterator[CompletedWorkflow]:
+        """Yield the recorded workflows of a range as they were recorded, by user, local day, workflow id.
+
+        Each carries the zone it was filed in, so that another store files it alike. One snapshot, flat memory.
+        """
+        with self._reader.connect() as connection, connection.begin():
+            scope = self._scope(connection, dates, user_id)
+            for fact in recorded.read_all(connection, scope.user_id, scope.dates):
+                yield fact.workflow
+
+    def users(self) -> tuple[str, ...]:
+        """Return every user that something was recorded for, in order."""
+        names = select(schema.user.c.name).order_by(schema.user.c.name)
+        return self._read(lambda connection: tuple(connection.execute(names).scalars()))
+
+    # --------------------------------------------------------------------------------------------------- transactions
+
+    def _write(
+        self,
+        facts: Sequence[CompletedWorkflow],
+        write: Callable[[Context, Sequence[Labels]], T],
+        connection: Connection | None,
+        users: Sequence[str] = (),
+    ) -> T:
+        """Run one write in a transaction of its own, repeated on transient errors, or in the caller's.
+
+        Names are interned first. In the caller's transaction they are remembered for this call only, because a
+        rollback takes them back.
+        """
+        if connection is not None:
+            check_transaction(connection)
+            dimensions = Dimensions()
+            dimensions.intern(connection, facts, users)
+            context = Context(connection, dialect_of(connection), dimensions, self._rules)
+            return write(context, dimensions.labels(facts))
+
+        def attempt() -> T:
+            labels = self._labels(facts, users)
+            with self._transaction() as own:
+                return write(Context(own, self._dialect, self._dimensions, self._rules), labels)
+
+        return self._retrying(attempt)
+
+    def _labels(self, facts: Sequence[CompletedWorkflow], users: Sequence[str]) -> list[Labels]:
+        """Return the ids of the facts' names, interned in a transaction of their own where they are new."""
+        dimensions = self._dimensions
+        if not dimensions.users:
+            self._read(dimensions.load)
+        try:
+            if dimensions.users.keys() >= set(users):
+                return dimensions.labels(facts)
+        except KeyError:
+            pass
+        new = Dimensions()
+        with self._transaction() as own:
+            new.intern(own, facts, users)
+        dimensions.adopt(new)
+        return dimensions.labels(facts)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            self._dialect.begin_write(connection)
+            with connection.begin():
+                yield connection
+
+    def _read(self, read: Callable[[Connection], T]) -> T:
+        def attempt() -> T:
+            with self._reader.connect() as connection, connection.begin():
+                return read(connection)
+
+        return self._retrying(attempt)
+
+    def _ask(
+        self,
+        question: Callable[Concatenate[Connection, Scope, P], T],
+        dates: Dates,
+        user_id: str | None,
+        ticket_type: str | None,
+        *more: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """Put a question about a scope in one snapshot."""
+
+        def read(connection: Connection) -> T:
+            return question(connection, self._scope(connection, dates, user_id, ticket_type), *more, **named)
+
+        return self._read(read)
+
+    def _retrying(self, attempt: Callable[[], T]) -> T:
+        """Call `attempt`, again after 1, 2 and 4 s when the error is transient.
+
+        Also when it is not known whether the commit arrived: the receipts make a repetition safe.
+        """
+        try:
+            return attempt()
+        except Exception as error:
+            if not self._dialect.is_transient(error):
+                raise
+        self._wait(1)
+        again = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Exception) and self._dialect.is_transient(error)),
+            wait=wait_chain(wait_fixed(2), wait_fixed(4)),
+            stop=stop_after_attempt(3),
+            sleep=self._wait,
+            reraise=True,
+        )
+        return again(attempt)
+
+    def _scope(
+        self, connection: Connection, dates: Dates, user_id: str | None, ticket_type: str | None = None
+    ) -> Scope:
+        if isinstance(dates, str):
+            dates = DateRange.preset(dates, self._today(connection, user_id))
+        elif not isinstance(dates, DateRange):
+            raise InvalidRequest("dates", dates, "a DateRange or the name of a preset")
+        user_id, ticket_type = (None if name is None else askable(name) for name in (user_id, ticket_type))
+        return Scope(dates, user_id, ticket_type)
+
+    def _today(self, connection: Connection, user_id: str | None) -> date:
+        timezone = None
+        if user_id is not None:
+            states, users = schema.user_state, schema.user
+            mine = select(states.c.timezone).join(users, users.c.user_id == states.c.user_id)
+            timezone = connection.execute(mine.where(users.c.name == askable(user_id))).scalar()
+        days = local_days(timezone or self._rules.default_timezone, self._rules.day_start_seconds)
+        return day_date(days.day(instant(self._clock())))
+
+    def _user(self, user_id: str, connection: Connection | None, unknown: Exception) -> int:
+        """Return a user's id. Raises `unknown` when nothing was ever recorded for this name."""
+        wanted = select(schema.user.c.user_id).where(schema.user.c.name == askable(user_id))
+        if connection is not None:
+            check_transaction(connection)
+            found = connection.execute(wanted).scalar()
+        else:
+            found = self._read(lambda own: own.execute(wanted).scalar())
+        if found is None:
+            raise unknown
+        return int(found)
+
+
+def _admit(items: Sequence[object], strict: bool) -> tuple[list[Outcome], dict[int, CompletedWorkflow]]:
+    """Tell facts from what cannot be accepted: outcomes with a place for every item, and the facts by index."""
+    outcomes: list[Outcome] = []
+    facts: dict[int, CompletedWorkflow] = {}
+    for index, item in enumerate(items):
+        outcome = Outcome("rejected", None, None)
+        try:
+            fact = item if isinstance(item, CompletedWorkflow) else workflow_from_json(item)
+            facts[index] = fact
+        except InvalidFact as error:
+            outcome = _rejected(item, error)
+            if strict:
+                raise BatchRejected(index, outcome.workflow_id, "rejected", str(error)) from error
+        outcomes.append(outcome)
+    return outcomes, facts
+
+
+def _rejected(item: object, error: InvalidFact) -> Outcome:
+    names = [item.get(name) if isinstance(item, Mapping) else None for name in ("user_id", "workflow_id")]
+    user_id, workflow_id = (name if isinstance(name, str) else None for name in names)
+    return Outcome("rejected", user_id, workflow_id, reason=str(error))

@@ -1,0 +1,340 @@
+"""The definition of every figure: duration buckets, measures, contributions of a fact, and what is derived.
+
+A cell is one row of integers for (user, local day, dimensions, duration bucket). Cells of one grain add up, so the
+statistics of a range are the sum of its cells, and its histogram is their `observations` by bucket. Means, deviations
+and percentiles are derived when they are asked for and never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import sqrt
+from typing import NamedTuple
+
+from timestrata.calendar import LocalDays, instant
+from timestrata.facts import CompletedWorkflow, TimeSession, visits
+
+GAP_THRESHOLD = Fraction(6, 5)
+"""A gap is strictly more than this share of the estimate: 120 %."""
+
+
+def duration_bucket(seconds: int) -> int:
+    """Return the bucket of a duration: exact below 256 s, then 128 buckets an octave.
+
+    Source: the counts index of an HDR histogram (HdrHistogram, Gil Tene) with 2 significant digits.
+    """
+    if seconds < 256:
+        return seconds
+    exponent = seconds.bit_length() - 8
+    return 128 * exponent + (seconds >> exponent)
+
+
+def bucket_range(bucket: int) -> tuple[int, int]:
+    """Return the least and the greatest duration in a bucket, both included."""
+    if bucket < 256:
+        return bucket, bucket
+    exponent = bucket // 128 - 1
+    low = (bucket - 128 * exponent) << exponent
+    return low, low + (1 << exponent) - 1
+
+
+def bucket_midpoint(bucket: int) -> int:
+    """Return the duration that stands for a bucket: within 1/256 of each duration in it."""
+    low, high = bucket_range(bucket)
+    return (low + high + 1) // 2
+
+
+def is_gap(actual_seconds: int, estimated_seconds: int | None, threshold: Fraction = GAP_THRESHOLD) -> bool:
+    """Tell whether an actual time is strictly above `threshold` times its estimate; never without an estimate.
+
+    In integers, because a threshold such as 1.15 is no binary fraction: floats alert at exactly 115 %.
+    """
+    if not estimated_seconds:
+        return False
+    return threshold.denominator * actual_seconds > threshold.numerator * estimated_seconds
+
+
+class Measure(NamedTuple):
+    """The integers of one or more observations (completions, or times of a step). Merging adds them up."""
+
+    observations: int
+    active_seconds: int
+    active_squared: int
+    """The sum of the squares of the active seconds."""
+    min_seconds: int
+    max_seconds: int
+    paused_seconds: int
+    with_estimate: int
+    """Observations that have an estimate; the next two are sums over them."""
+    estimated_seconds: int
+    estimated_active_seconds: int
+    gap_alerts: int
+    reworked: int
+    """Observations that came back to a step they had left."""
+
+    def merge(self, other: Sums) -> Measure:
+        """Return the measure of both sets of observations together."""
+        return Measure._make(_added(self, other))
+
+
+Sums = tuple[int, ...]
+"""A Measure or a Worked as a plain tuple.
+
+Cells hold these while they are being added up: the garbage collector stops looking at plain tuples of integers, which
+halves the time of a batch.
+"""
+
+
+def _added(one: Sums, other: Sums) -> Sums:
+    # Spelled out: a loop over the fields took three times as long.
+    return (
+        one[0] + other[0],
+        one[1] + other[1],
+        one[2] + other[2],
+        one[3] if one[3] < other[3] else other[3],
+        one[4] if one[4] > other[4] else other[4],
+        one[5] + other[5],
+        one[6] + other[6],
+        one[7] + other[7],
+        one[8] + other[8],
+        one[9] + other[9],
+        one[10] + other[10],
+    )
+
+
+class Worked(NamedTuple):
+    """Time worked on a day: the seconds of its session parts, and the sessions of which it is the first day."""
+
+    worked_seconds: int
+    sessions: int
+
+
+def observe(active: int, paused: int, estimated: int | None, reworked: bool, gap: bool) -> Sums:
+    """Return the measure of one observation from its seconds, as a plain tuple."""
+    if estimated is None:
+        return (1, active, active * active, active, active, paused, 0, 0, 0, 0, 1 if reworked else 0)
+    squared, above = active * active, 1 if gap else 0
+    return (1, active, squared, active, active, paused, 1, estimated, active, above, 1 if reworked else 0)
+
+
+# ---------------------------------------------------------------------------------------------- filing under days
+
+
+class SessionPart(NamedTuple):
+    """The piece of a session on one local day. `session` counts through the sessions of all steps, from 0."""
+
+    session: int
+    day: int
+    worked_seconds: int
+
+
+class Filed(NamedTuple):
+    """A workflow with the local days it is filed under, as they were in force when it was written."""
+
+    workflow: CompletedWorkflow
+    day: int
+    timezone: str
+    parts: tuple[SessionPart, ...]
+    """In the order of the sessions, then of the days; a session is counted on the first of its days."""
+
+
+def file_under(workflow: CompletedWorkflow, days: LocalDays, timezone: str) -> Filed:
+    """Return the workflow with the local days of its completion and of its sessions."""
+    parts: list[SessionPart] = []
+    ordinal = 0
+    for step in workflow.steps:
+        for session in step.sessions:
+            parts.extend(SessionPart(ordinal, day, seconds) for day, seconds in session_days(session, days))
+            ordinal += 1
+    return Filed(workflow, days.day(instant(workflow.completed_at)), timezone, tuple(parts))
+
+
+def session_days(session: TimeSession, days: LocalDays) -> list[tuple[int, int]]:
+    """Return (local day, active seconds) of a session in day order; the seconds sum to its active seconds.
+
+    The first day is always there, later ones when they have at least one second. Pauses fall on their own days.
+    Without pause intervals the active seconds are spread in proportion to the elapsed time.
+    """
+    pieces = days.split(instant(session.started_at), instant(session.ended_at))
+    if len(pieces) == 1:
+        return [(pieces[0][0], session.active_seconds)]
+    weights: dict[int, int] = {}
+    for day, start, end in pieces:
+        weights[day] = weights.get(day, 0) + end - start - _paused_within(session, start, end)
+    shares = apportion(session.active_seconds, list(weights.values()))
+    first = min(weights)  # the day it started on, unless clocks went back over midnight
+    return sorted((day, share) for day, share in zip(weights, shares, strict=True) if share or day == first)
+
+
+def _paused_within(session: TimeSession, start: int, end: int) -> int:
+    bounds = ((instant(pause.paused_at), instant(pause.resumed_at)) for pause in session.pauses)
+    return sum(max(0, min(end, resumed) - max(start, paused)) for paused, resumed in bounds)
+
+
+def apportion(total: int, weights: list[int]) -> list[int]:
+    """Split `total` in proportion to `weights` into whole numbers that sum to it; no weight at all: to the first.
+
+    Source: the largest remainder method (Hamilton); of equal remainders the earlier one wins.
+    """
+    whole = sum(weights)
+    if whole == 0:
+        return [total, *[0] * (len(weights) - 1)]
+    shares = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda index: -(total * weights[index] % whole))
+    for index in by_remainder[: total - sum(shares)]:
+        shares[index] += 1
+    return shares
+
+
+# -------------------------------------------------------------------------------------------- contributions to cells
+
+
+class Labels(NamedTuple):
+    """What the cells of a workflow are keyed by: interned ids in the store, names in the definition."""
+
+    user: Hashable
+    ticket_type: Hashable
+    template: Hashable
+    steps: tuple[Hashable, ...]
+    """One a step, in the order of the workflow's steps; distinct."""
+
+
+def names(workflow: CompletedWorkflow) -> Labels:
+    """Return the labels of a workflow by name; a step is (template, index, name)."""
+    steps = tuple((workflow.template, step.index, step.name) for step in workflow.steps)
+    return Labels(workflow.user_id, workflow.ticket_type, workflow.template, steps)
+
+
+Key = tuple[Hashable, ...]
+
+
+@dataclass(slots=True)
+class Cells:
+    """Cells of the three grains, by key, being added up.
+
+    completion: (user, day, ticket type, template, duration bucket) -> Measure, filed on the completion's day
+    step:       (user, day, step, duration bucket) -> Measure, filed on the completion's day
+    worked:     (user, day, ticket type, template) -> Worked, filed on the days the work happened
+    """
+
+    completion: dict[Key, Sums] = field(default_factory=dict)
+    step: dict[Key, Sums] = field(default_factory=dict)
+    worked: dict[Key, Sums] = field(default_factory=dict)
+
+    def add(self, filed: Filed, labels: Labels, threshold: Fraction = GAP_THRESHOLD) -> None:
+        """Add what one workflow contributes. Steps without sessions are worked on the completion's day."""
+        workflow, day, _, parts = filed
+        user, share, whole = labels.user, threshold.numerator, threshold.denominator
+        entries = visits(workflow) if parts else {}
+        unrecorded = 0
+        reworked = False
+        for step, label in zip(workflow.steps, labels.steps, strict=True):
+            active, estimated = step.active_seconds, step.estimated_seconds
+            again = parts != () and entries[step.index] > 1
+            reworked = reworked or again
+            if not step.sessions:
+                unrecorded += active
+            gap = estimated is not None and whole * active > share * estimated  # is_gap(), without its calls
+            one = observe(active, step.pause_seconds, estimated, again, gap)
+            key: Key = (user, day, label, duration_bucket(active))
+            known = self.step.get(key)
+            self.step[key] = one if known is None else _added(known, one)
+        active, estimated = workflow.active_seconds, workflow.estimated_seconds
+        gap = is_gap(active, estimated, threshold)
+        one = observe(active, workflow.pause_seconds if parts else 0, estimated, reworked, gap)
+        key = (user, day, labels.ticket_type, labels.template, duration_bucket(active))
+        known = self.completion.get(key)
+        self.completion[key] = one if known is None else _added(known, one)
+        self._add_worked(filed, labels, unrecorded)
+
+    def _add_worked(self, filed: Filed, labels: Labels, unrecorded: int) -> None:
+        _, day, _, parts = filed
+        seen = -1
+        for session, part_day, seconds in parts:
+            self._work(labels, part_day, seconds, 1 if session != seen else 0)
+            seen = session
+        if unrecorded:
+            self._work(labels, day, unrecorded, 0)
+
+    def _work(self, labels: Labels, day: int, seconds: int, sessions: int) -> None:
+        key = (labels.user, day, labels.ticket_type, labels.template)
+        before = self.worked.get(key, (0, 0))
+        self.worked[key] = (before[0] + seconds, before[1] + sessions)
+
+
+# --------------------------------------------------------------------------------------------------- what is derived
+
+
+@dataclass(slots=True)
+class Tally:
+    """Measures being merged over duration buckets: the exact integers and the histogram of a set of observations.
+
+    Merging the tallies of any split of a range gives the tally of the range.
+    """
+
+    measure: Measure | None = None
+    """None while there is no observation."""
+    histogram: dict[int, int] = field(default_factory=dict)
+    """Observations by duration bucket."""
+
+    def add(self, bucket: int, measure: Measure) -> None:
+        """Merge the observations of one duration bucket into this tally."""
+        self.measure = measure if self.measure is None else self.measure.merge(measure)
+        self.histogram[bucket] = self.histogram.get(bucket, 0) + measure.observations
+
+    def merge(self, other: Tally) -> None:
+        """Merge another tally into this one."""
+        if other.measure is not None:
+            self.measure = other.measure if self.measure is None else self.measure.merge(other.measure)
+        for bucket, observations in other.histogram.items():
+            self.histogram[bucket] = self.histogram.get(bucket, 0) + observations
+
+    def percentile(self, percent: int) -> int | None:
+        """Return the nearest-rank percentile in seconds, 0 <= percent <= 100; None without observations.
+
+        The value at rank ceil(n * percent / 100), within 1/256 of the exact one, exact below 256 s; the first and the
+        last rank are the exact minimum and maximum. Source: nearest-rank definition; HdrHistogram for the buckets.
+        """
+        return self.percentiles((percent,))[0]
+
+    def percentiles(self, percents: Sequence[int]) -> list[int | None]:
+        """Return several percentiles, given in rising order."""
+        if self.measure is None:
+            return [None] * len(percents)
+        count, low, high = self.measure.observations, self.measure.min_seconds, self.measure.max_seconds
+        values: list[int | None] = []
+        buckets = iter(sorted(self.histogram))
+        bucket, reached = 0, 0
+        for percent in percents:
+            rank = -(-count * percent // 100)
+            if rank <= 1 or rank >= count:
+                values.append(low if rank <= 1 else high)
+                continue
+            while reached < rank:
+                bucket = next(buckets)
+                reached += self.histogram[bucket]
+            values.append(min(max(bucket_midpoint(bucket), low), high))
+        return values
+
+
+def mean(measure: Measure | None) -> float | None:
+    """Return the mean active seconds of the observations, None without any."""
+    return None if measure is None else measure.active_seconds / measure.observations
+
+
+def sample_deviation(measure: Measure | None) -> float | None:
+    """Return the sample standard deviation (n - 1) in seconds, None below two observations.
+
+    From exact integers, (n * Q - S^2) / (n * (n - 1)), so that nothing cancels.
+    """
+    if measure is None or measure.observations < 2:
+        return None
+    n, total, squares = measure.observations, measure.active_seconds, measure.active_squared
+    return sqrt((n * squares - total * total) / (n * (n - 1)))
+
+
+def ratio(numerator: int, denominator: int) -> float | None:
+    """Return a ratio of sums, None where the denominator is 0."""
+    return numerator / denominator if denominator else None

