@@ -13,7 +13,7 @@ import typer
 from timestrata.cli import output, screen
 from timestrata.cli.database import open_or_create, shown_database
 from timestrata.cli.failures import INTERRUPTED, REFUSED
-from timestrata.cli.importing import Import, Record, Report
+from timestrata.cli.intake import Import, Record, Report
 from timestrata.cli.mapping_options import (
     DateFormat,
     DecimalComma,
@@ -85,21 +85,27 @@ def import_(
     )
     reading = chosen_reading(file_format, timezone, table)
     check_files(files, reading)
-    report = Report(dry_run=dry_run)
-    with _recorder(database, dry_run) as (record, place):
-        started = monotonic()
-        done = False
-        try:
-            with refused_lines(errors, reading.encoding) as refused, progress_bar(files, lambda: report.read) as bar:
-                done = Import(record, report, reading, batch, shown).run(files, refused, bar)
-        finally:
-            report.interrupted = not done
-            if done or report.read:
-                _print(report, place, monotonic() - started, as_json)
-    if report.interrupted:
-        raise typer.Exit(INTERRUPTED)
-    if report.refused:
-        raise typer.Exit(REFUSED)
+    report = Report(dry_run=dry_run, interrupted=True)
+    with (
+        _recorder(database, dry_run) as (record, place),
+        _reported(report, place, as_json),
+        refused_lines(errors, reading.encoding) as refused,
+        progress_bar(files, lambda: report.read) as bar,
+    ):
+        report.interrupted = not Import(record, report, reading, batch, shown).run(files, refused, bar)
+    if report.interrupted or report.refused:
+        raise typer.Exit(INTERRUPTED if report.interrupted else REFUSED)
+
+
+@contextmanager
+def _reported(report: Report, place: str, as_json: bool) -> Iterator[None]:
+    """Print the report at the end, however it comes, unless it comes before anything was read."""
+    started = monotonic()
+    try:
+        yield
+    finally:
+        if report.read or not report.interrupted:
+            _print(report, place, monotonic() - started, as_json)
 
 
 @contextmanager

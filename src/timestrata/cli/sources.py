@@ -17,7 +17,7 @@ from timestrata.formats.table import read_table
 
 STANDARD_INPUT = "-"
 
-_TABLE_NAMES = (".csv", ".tsv", ".txt")
+_TABLE_NAMES = (".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)

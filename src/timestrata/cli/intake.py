@@ -1,4 +1,4 @@
-"""The work of an import: entries in, batches recorded, what became of each one counted and kept."""
+"""The intake of an import: entries in, batches recorded, what became of each one counted and kept."""
 
 from __future__ import annotations
 
