@@ -102,9 +102,7 @@ def citus() -> Iterator[Server]:
 
 
 @pytest.fixture
-def make_store(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Callable[[], str]]:
+def make_store(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """A function that makes one more empty, migrated store and returns its URL."""
     if backend == "sqlite":
         yield lambda: f"sqlite:///{tmp_path / uuid4().hex}.db"

@@ -79,6 +79,7 @@ class Receipt(NamedTuple):
     last: object
     """The content that was put in its place."""
     day: date
+    corrected: bool = False
 
 
 class Oracle:
@@ -86,7 +87,8 @@ class Oracle:
 
     A receipt outlives its fact: the content that was recorded first and the content that was put there last are
     replays for ever, also after a correction or a deletion, and any other content is a conflict. A zone is no content,
-    but a replay of the last content may not name one in which it would have been on another local day.
+    but a replay may not name one in which it would have been on another local day; only what was recorded first may,
+    once a correction (of the zone, perhaps) came after it.
     """
 
     def __init__(self, day_start_seconds: int = 0) -> None:
@@ -106,7 +108,8 @@ class Oracle:
         fact = recorded_in(workflow, timezone, self.day_start_seconds)
         if key in self._receipts:
             receipt = self._receipts[key]
-            moved = workflow.timezone is not None and said == receipt.last and fact.day != receipt.day
+            superseded = receipt.corrected and said == receipt.first
+            moved = workflow.timezone is not None and not superseded and fact.day != receipt.day
             return "conflict" if moved or said not in (receipt.first, receipt.last) else "replayed"
         self.facts[key] = fact
         self._receipts[key] = Receipt(said, said, fact.day)
@@ -122,7 +125,7 @@ class Oracle:
         receipt = self._receipts[key]
         in_force = self.facts[key].timezone if key in self.facts else timezone
         self.facts[key] = recorded_in(workflow, in_force, self.day_start_seconds)
-        self._receipts[key] = Receipt(receipt.first, content(workflow), self.facts[key].day)
+        self._receipts[key] = Receipt(receipt.first, content(workflow), self.facts[key].day, corrected=True)
 
     def delete(self, user_id: str, workflow_id: str) -> None:
         """Remove a workflow, but not its receipt; a deleted one stays so. Raises KeyError when it never was there."""

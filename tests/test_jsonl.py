@@ -527,7 +527,9 @@ def test_an_empty_file_has_no_entries(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match=r"file: found '.*nowhere.jsonl', want a file that can be read \(No such"):
+    with pytest.raises(
+        InvalidRequest, match=r"file: found '.*nowhere.jsonl'.*, want a file that can be read \(No such"
+    ):
         open_input(tmp_path / "nowhere.jsonl").__enter__()
     with pytest.raises(InvalidRequest, match="want a file that can be read"):
         open_input(tmp_path).__enter__()
