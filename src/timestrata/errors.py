@@ -88,14 +88,6 @@ class BatchRejected(TimestrataError):
         self.reason = reason
 
 
-class UnknownUser(TimestrataError, LookupError):
-    """Nothing was ever recorded for this user."""
-
-    def __init__(self, user_id: str) -> None:
-        super().__init__(f"user {shown(user_id)} is unknown: nothing was recorded for this id yet")
-        self.user_id = user_id
-
-
 class UnknownWorkflow(TimestrataError, LookupError):
     """No workflow of this id was recorded for this user, or it was deleted."""
 
