@@ -96,7 +96,13 @@ TWO_TRANSACTIONS = (
 
 MUTANTS = (
     # Promise 1, in step.
-    mutant("extremes not found again on correction", "ingest.py", "grain.facts is not None and not gone", "False"),
+    mutant("extremes not found again on correction", "ingest.py", "grain.extremes is not None and not gone", "False"),
+    mutant(
+        "extremes of a step found in other buckets",
+        "ingest.py",
+        " and low <= step.active_seconds <= high",
+        "",
+    ),
     mutant(
         "histogram not moved on correction",
         "ingest.py",

@@ -21,6 +21,7 @@ LAYERS = [
     "dialects",
     "migrations",
     "dimensions",
+    "packed",
     "recorded",
     "ingest",
     "reports",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,10 +15,20 @@ from uuid import uuid4
 
 import pytest
 from conftest import Server
-from facts_made import dump, made
-from sqlalchemy import Connection, Engine, exc, inspect, make_url, text
+from facts_made import at, dump, made, session
+from sqlalchemy import Connection, Engine, exc, inspect, make_url, select, text
 
-from timestrata import History, NewerSchema, SchemaNotReady, UnsupportedDatabase, migrations, open_history, schema
+from timestrata import (
+    CompletedWorkflow,
+    History,
+    NewerSchema,
+    SchemaNotReady,
+    StepTime,
+    UnsupportedDatabase,
+    migrations,
+    open_history,
+    schema,
+)
 from timestrata.dialects import engine_for
 
 
@@ -184,6 +195,81 @@ def test_a_revision_says_what_it_does_itself() -> None:
             assert "schema import" not in source
             assert "import schema" not in source
             assert "metadata" not in source
+
+
+# ---------------------------------------------------------------------------------------------- stores from before
+
+OLD_STEPS = "user_id, day, number, step_id, active_seconds, paused_seconds, visits, estimated_seconds"
+
+
+def varied() -> list[CompletedWorkflow]:
+    """Facts with one step and many, with and without estimates, sessions, pauses, and steps gone back to."""
+    again = (session("2024-05-06T01:00", 60), session("2024-05-06T03:00", 600))
+    between = session("2024-05-06T02:00", 60)
+    long = tuple(StepTime(index, f"Step {index}", 10**index, 10 * index) for index in range(7))
+    return [
+        made("none"),
+        made("estimated", 601, estimated_seconds=500, attributes={"sprint": 7}),
+        made("long", user_id="bob", template="Long", steps=long, completed_at=at("2024-05-07T09:00")),
+        made("back", steps=(StepTime(0, "Test", sessions=again), StepTime(1, "Fix", 60, 7, sessions=(between,)))),
+        *(made(f"w{number}", number, user_id=f"u{number % 3}") for number in range(300)),
+    ]
+
+
+def make_0001(empty: Engine, modern: Engine) -> None:
+    """Build the first schema and fill it with all that a store of today holds, written as it was then."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "timestrata:migrations")
+    config.set_main_option("path_separator", "os")
+    with empty.begin() as old, modern.connect() as new:
+        config.attributes["connection"] = old
+        command.upgrade(config, "0001")
+        for table in schema.metadata.tables.values():
+            names = [column.name for column in table.columns if column is not schema.completion.c.steps]
+            rows = [dict(row._mapping) for row in new.execute(select(*(table.c[name] for name in names)))]
+            _put(old, table.name, ", ".join(names), rows)
+        c = schema.completion.c
+        steps = [
+            dict(zip(OLD_STEPS.split(", "), (*key, *step), strict=True))
+            for *key, packed in new.execute(select(c.user_id, c.day, c.number, c.steps))
+            for step in json.loads(packed)
+        ]
+        assert len(steps) > 300
+        _put(old, "ts_completion_step", OLD_STEPS, steps)
+
+
+def _put(connection: Connection, table: str, names: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        values = ", ".join(f":{name}" for name in names.split(", "))
+        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), rows)
+
+
+def test_a_store_of_the_first_schema_is_converted(history: History, empty_url: str, empty: Engine) -> None:
+    history.record(varied())
+    history.delete("ada", "estimated")
+    make_0001(empty, history.engine)
+    with empty.connect() as connection, pytest.raises(SchemaNotReady, match="has schema 0001, want"):
+        migrations.require(connection)
+
+    with open_history(empty_url) as converted:
+        assert dump(converted) == dump(history)
+        assert structure(converted.engine) == structure(history.engine)
+        assert converted.workflow("ada", "back").workflow == history.workflow("ada", "back").workflow
+        for each in (converted, history):
+            each.correct(made("w299", 3, user_id="u2"))
+            each.delete("u1", "w1")
+        assert dump(converted) == dump(history)
+    assert packed_steps(empty) == packed_steps(history.engine)
+
+
+def packed_steps(engine: Engine) -> dict[tuple[Any, ...], list[list[int | None]]]:
+    c = schema.completion.c
+    with engine.connect() as connection:
+        rows = connection.execute(select(c.user_id, c.day, c.number, c.steps)).fetchall()
+    return {(user, day, number): sorted(json.loads(packed)) for user, day, number, packed in rows}
 
 
 # ------------------------------------------------------------------------------------------------------------ opening

@@ -158,7 +158,6 @@ def test_facts_come_before_their_cells_and_the_counters_last() -> None:
     names = [write.table.name.removeprefix("ts_") for write in writes if write.rows]
     assert names == [
         "completion",
-        "completion_step",
         "session",
         "session_part",
         "receipt",

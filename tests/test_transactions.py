@@ -233,7 +233,7 @@ def test_names_known_already_are_used_in_the_callers_transaction(history: Histor
 # ---------------------------------------------------------------------------------------------------------- failures
 
 CELLS = ("ts_cell_completion", "ts_cell_step", "ts_cell_worked")
-FACTS = ("ts_completion", "ts_completion_step", "ts_session", "ts_pause", "ts_session_part")
+FACTS = ("ts_completion", "ts_session", "ts_pause", "ts_session_part")
 TABLES = (*FACTS, *CELLS, "ts_receipt", "ts_gap_alert", "ts_user_state")
 NAMES = ("ts_user", "ts_ticket_type", "ts_template", "ts_step")
 OPERATIONS = ("INSERT", "UPDATE", "DELETE")

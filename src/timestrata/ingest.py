@@ -6,7 +6,7 @@ makes the rest of the user's rows its own until the commit, so nothing below it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -30,6 +30,7 @@ from timestrata.measures import (
     file_under,
     is_gap,
 )
+from timestrata.packed import pack, unpack
 
 Status = Literal["recorded", "replayed", "conflict", "rejected", "corrected", "deleted"]
 
@@ -223,23 +224,9 @@ def _plan_chunk(new: Sequence[_New], rules: Rules) -> Iterator[Write]:
 
 
 def _plan_facts(new: Sequence[_New]) -> Iterator[Write]:
-    completions, steps = [], []
-    sessions: list[tuple[Any, ...]] = []
-    for one in new:
-        user, day, number = one.labels.user, one.filed.day, one.number
-        workflow = one.filed.workflow
-        if one.filed.parts:
-            sessions.append((one, visits(workflow)))
-        entries = sessions[-1][1] if one.filed.parts else None
-        completions.append(_completion_row(one))
-        for step, step_id in zip(workflow.steps, one.labels.steps, strict=True):
-            entered = 1 if entries is None else entries[step.index]
-            row = (user, day, number, step_id, step.active_seconds, step.pause_seconds, entered, step.estimated_seconds)
-            steps.append(row)
-    yield Write("insert", schema.completion, completions)
-    yield Write("insert", schema.completion_step, steps)
-    if sessions:
-        with_sessions = [one for one, _ in sessions]
+    yield Write("insert", schema.completion, [_completion_row(one) for one in new])
+    with_sessions = [one for one in new if one.filed.parts]
+    if with_sessions:
         yield Write("insert", schema.session, [row for one in with_sessions for row in _session_rows(one)])
         yield Write("insert", schema.pause, [row for one in with_sessions for row in _pause_rows(one)])
         yield Write("insert", schema.session_part, [row for one in with_sessions for row in _part_rows(one)])
@@ -262,6 +249,21 @@ def _completion_row(one: _New) -> tuple[Any, ...]:
         workflow.pause_seconds,
         workflow.estimated_seconds,
         attributes_text(workflow),
+        _packed_steps(one),
+    )
+
+
+def _packed_steps(one: _New) -> str:
+    workflow = one.filed.workflow
+    steps = zip(one.labels.steps, workflow.steps, strict=True)
+    if not one.filed.parts:  # without sessions: no pauses, entered once
+        return pack([(label, step.active_seconds, 0, 1, step.estimated_seconds) for label, step in steps])
+    entries = visits(workflow)
+    return pack(
+        [
+            (label, step.active_seconds, step.pause_seconds, entries[step.index], step.estimated_seconds)
+            for label, step in steps
+        ]
     )
 
 
@@ -444,8 +446,7 @@ def _keep_dismissed(rows: Iterable[tuple[Any, ...]], dismissed: dict[Any, Any]) 
 
 
 def _delete_facts(connection: Connection, user_id: int, old: _New) -> None:
-    by_day = [(schema.completion, {old.filed.day}), (schema.completion_step, {old.filed.day})]
-    by_day.append((schema.session_part, {part.day for part in old.filed.parts}))
+    by_day = [(schema.completion, {old.filed.day}), (schema.session_part, {part.day for part in old.filed.parts})]
     for table, days in by_day:
         if days:
             c = table.c
@@ -457,17 +458,47 @@ def _delete_facts(connection: Connection, user_id: int, old: _New) -> None:
             connection.execute(delete(table).where(table.c.user_id == user_id, table.c.number == old.number))
 
 
+_Extremes = Callable[[Connection, Any], dict[str, Any]]
+"""Finds the least and the greatest duration of a cell again, among the facts of its day and bucket."""
+
+
+def _completion_extremes(connection: Connection, key: tuple[int, int, int, int, int]) -> dict[str, Any]:
+    *dimensions, bucket = key
+    c = schema.completion.c
+    columns = (c.user_id, c.day, c.ticket_type_id, c.template_id)
+    inside = [column == value for column, value in zip(columns, dimensions, strict=True)]
+    inside.append(c.active_seconds.between(*bucket_range(bucket)))
+    return {
+        f"{name}_seconds": select(choose(c.active_seconds)).where(*inside).scalar_subquery()
+        for name, choose in (("min", func.min), ("max", func.max))
+    }
+
+
+def _step_extremes(connection: Connection, key: tuple[int, int, int, int]) -> dict[str, Any]:
+    user_id, day, step_id, bucket = key
+    low, high = bucket_range(bucket)
+    c, names = schema.completion.c, schema.step.c
+    template = select(names.template_id).where(names.step_id == step_id).scalar_subquery()
+    packed = select(c.steps).where(c.user_id == user_id, c.day == day, c.template_id == template)
+    seconds = [
+        step.active_seconds
+        for text in connection.execute(packed).scalars()
+        for step in unpack(text)
+        if step.step_id == step_id and low <= step.active_seconds <= high
+    ]
+    return {"min_seconds": min(seconds), "max_seconds": max(seconds)}
+
+
 class _Grain(NamedTuple):
-    """A cell table with the facts that its extremes are found in."""
+    """A cell table, with how its extremes are found again; None where nothing but sums is kept."""
 
     cells: Table
-    facts: Table | None
-    """None where nothing but sums is kept."""
+    extremes: _Extremes | None
 
 
 _GRAINS = (
-    _Grain(schema.cell_completion, schema.completion),
-    _Grain(schema.cell_step, schema.completion_step),
+    _Grain(schema.cell_completion, _completion_extremes),
+    _Grain(schema.cell_step, _step_extremes),
     _Grain(schema.cell_worked, None),
 )
 
@@ -493,20 +524,8 @@ def _change(connection: Connection, grain: _Grain, key: Key, was: Sums, becomes:
         raise AssertionError(f"{cells.name} {key}: the cell of a recorded fact is missing; the store is damaged")
     empty = and_(*(column == 0 for column in columns if column.info["merge"] == "sum"))
     gone = connection.execute(delete(cells).where(here, empty)).rowcount
-    if grain.facts is not None and not gone:
-        connection.execute(update(cells).where(here).values(_extremes(grain.facts, cells, key)))
-
-
-def _extremes(facts: Table, cells: Table, key: Key) -> dict[str, Any]:
-    """Return the subqueries that find a cell's least and greatest duration in the facts of its day and bucket."""
-    *dimensions, bucket = zip(cells.primary_key, key, strict=True)
-    low, high = bucket_range(bucket[1])  # type: ignore[arg-type]
-    inside = [facts.c[column.name] == value for column, value in dimensions]
-    inside.append(facts.c.active_seconds.between(low, high))
-    return {
-        f"{name}_seconds": select(choose(facts.c.active_seconds)).where(*inside).scalar_subquery()
-        for name, choose in (("min", func.min), ("max", func.max))
-    }
+    if grain.extremes is not None and not gone:
+        connection.execute(update(cells).where(here).values(grain.extremes(connection, key)))
 
 
 def _update_receipt(connection: Connection, user_id: int, workflow_id: str, known: Receipt, new: _New | None) -> None:

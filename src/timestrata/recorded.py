@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from timestrata import schema
 from timestrata.calendar import DAY_MICROSECONDS, DateRange, day_number, moment
 from timestrata.facts import CompletedWorkflow, Pause, StepTime, TimeSession
 from timestrata.measures import Filed, SessionPart
+from timestrata.packed import unpack
 
 _PAGE = 500
 
@@ -107,13 +108,13 @@ def _read(connection: Connection, user_id: int, completions: Any) -> list[Record
     if not rows:
         return []
     numbers = [row.number for row in rows]
-    steps = _grouped(connection, _steps(user_id, [(row.day, row.number) for row in rows]))
+    named = _named_steps(connection, {step.step_id for row in rows for step in unpack(row.steps)})
     sessions = _grouped(connection, _of_numbers(schema.session, user_id, numbers))
     if not sessions:
-        return [_build(row, steps[row.number], [], [], []) for row in rows]
+        return [_build(row, named, [], [], []) for row in rows]
     pauses = _grouped(connection, _of_numbers(schema.pause, user_id, numbers))
     parts = _grouped(connection, _parts(user_id, numbers, [one for group in sessions.values() for one in group]))
-    return [_build(row, steps[row.number], sessions[row.number], pauses[row.number], parts[row.number]) for row in rows]
+    return [_build(row, named, sessions[row.number], pauses[row.number], parts[row.number]) for row in rows]
 
 
 def _grouped(connection: Connection, statement: Any) -> dict[int, list[Row[Any]]]:
@@ -123,15 +124,14 @@ def _grouped(connection: Connection, statement: Any) -> dict[int, list[Row[Any]]
     return groups
 
 
-def _steps(user_id: int, places: Sequence[Place]) -> Any:
-    c = schema.completion_step.c
-    days = [day for day, _ in places]
-    return (
-        select(schema.completion_step, schema.step.c.step_index, schema.step.c.name)
-        .join(schema.step, schema.step.c.step_id == c.step_id)
-        .where(c.user_id == user_id, c.day.between(min(days), max(days)), c.number.in_([each for _, each in places]))
-        .order_by(c.number, schema.step.c.step_index)
-    )
+def _named_steps(connection: Connection, step_ids: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """Return the index and name of each step."""
+    c, wanted = schema.step.c, sorted(step_ids)
+    named: dict[int, tuple[int, str]] = {}
+    for start in range(0, len(wanted), _PAGE):
+        found = select(c.step_id, c.step_index, c.name).where(c.step_id.in_(wanted[start : start + _PAGE]))
+        named.update((step_id, (index, name)) for step_id, index, name in connection.execute(found))
+    return named
 
 
 def _of_numbers(table: Any, user_id: int, numbers: Sequence[int]) -> Any:
@@ -151,7 +151,11 @@ def _parts(user_id: int, numbers: Sequence[int], sessions: Sequence[Any]) -> Any
 
 
 def _build(
-    row: Any, steps: Sequence[Any], sessions: Sequence[Any], pauses: Sequence[Any], parts: Sequence[Any]
+    row: Any,
+    named: Mapping[int, tuple[int, str]],
+    sessions: Sequence[Any],
+    pauses: Sequence[Any],
+    parts: Sequence[Any],
 ) -> Recorded:
     by_session: dict[int, list[Pause]] = defaultdict(list)
     for one in pauses:
@@ -176,8 +180,8 @@ def _build(
         started_at=moment(row.started_at),
         completed_at=moment(row.completed_at),
         steps=tuple(
-            StepTime(one.step_index, one.name, one.active_seconds, one.estimated_seconds, tuple(by_step[one.step_id]))
-            for one in steps
+            StepTime(*named[one.step_id], one.active_seconds, one.estimated_seconds, tuple(by_step[one.step_id]))
+            for one in unpack(row.steps)
         ),
         estimated_seconds=row.estimated_seconds,
         timezone=row.timezone,

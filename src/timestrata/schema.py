@@ -160,21 +160,10 @@ completion = _table(
     _column("paused_seconds", _Int),
     _column("estimated_seconds", _Big, null=True),
     _column("attributes", _Text, null=True),
+    _column("steps", _Text),
     PrimaryKeyConstraint("user_id", "day", "number"),
 )
-
-completion_step = _table(
-    "completion_step",
-    _column("user_id", _Int),
-    _column("day", _Int),
-    _column("number", _Big),
-    _column("step_id", _Int),
-    _column("active_seconds", _Int),
-    _column("paused_seconds", _Int),
-    _column("visits", _Int),
-    _column("estimated_seconds", _Big, null=True),
-    PrimaryKeyConstraint("user_id", "day", "number", "step_id"),
-)
+"""`steps` holds the time of each step, as packed.py writes it."""
 
 session = _table(
     "session",
