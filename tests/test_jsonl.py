@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from timestrata.errors import InvalidFact, InvalidInput, InvalidRequest, MissingField
 from timestrata.facts import CompletedWorkflow, Pause, StepTime, TimeSession, fingerprint
-from timestrata.formats import MAX_LINE, Entry, document, jsonl, moments, open_input
+from timestrata.formats import MAX_LINE, Entry, jsonl, moments, open_input, workflow_json
 from timestrata.formats.jsonl import read_jsonl, workflow_from_json, workflow_to_json, write_line
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -735,6 +735,6 @@ def test_real_data_is_written_as_it_was_read(name: str, count: int) -> None:
         assert write_line(workflow_of(entry)) == entry.text
 
 
-@pytest.mark.parametrize("module", [document, jsonl, moments])
+@pytest.mark.parametrize("module", [workflow_json, jsonl, moments])
 def test_the_examples_run(module: Any) -> None:
     assert doctest.testmod(module).failed == 0

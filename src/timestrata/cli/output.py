@@ -24,7 +24,7 @@ from timestrata.answers import (
     WorkflowPage,
     WorkflowRow,
 )
-from timestrata.formats.documents import document
+from timestrata.formats.result_json import document
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -12,7 +12,7 @@ from timestrata.calendar import zone
 from timestrata.errors import InvalidInput, TimestrataError, shown
 from timestrata.facts import CompletedWorkflow
 from timestrata.formats import MAX_LINE, Entry, numbered
-from timestrata.formats.document import Reading, workflow_from_json, workflow_to_json
+from timestrata.formats.workflow_json import Reading, workflow_from_json, workflow_to_json
 
 __all__ = ["read_jsonl", "workflow_from_json", "workflow_to_json", "write_line"]
 

@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 from timestrata.calendar import DateRange
 from timestrata.facts import CompletedWorkflow
-from timestrata.formats.document import workflow_to_json
 from timestrata.formats.moments import write_iso
+from timestrata.formats.workflow_json import workflow_to_json
 
 
 def document(result: object) -> object:
