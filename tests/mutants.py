@@ -74,7 +74,7 @@ def gap_test(name: str, condition: str) -> Mutant:
 
 
 COUNT_TWICE = Edit(  # without it the database itself refuses the second row
-    "dialects.py",
+    "dialects/base.py",
     "({', '.join('?' * len(table.columns))})\"",
     '({\', \'.join(\'?\' * len(table.columns))})" + (" ON CONFLICT DO NOTHING" if table is schema.receipt else "")',
 )
@@ -230,7 +230,7 @@ MUTANTS = (
         "[key + cells[key] for key in cells]",
         SORTED,
     ),
-    mutant("users locked unsorted", "dialects.py", "ORDER BY user_id FOR UPDATE", "FOR UPDATE", LOCKS),
+    mutant("users locked unsorted", "dialects/postgresql.py", "ORDER BY user_id FOR UPDATE", "FOR UPDATE", LOCKS),
 )
 
 

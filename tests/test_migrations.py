@@ -23,6 +23,8 @@ from timestrata import (
     History,
     NewerSchema,
     SchemaNotReady,
+    Settings,
+    SettingsMismatch,
     StepTime,
     UnsupportedDatabase,
     migrations,
@@ -444,6 +446,83 @@ def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
 
     with pytest.raises(UnsupportedDatabase, match=r"cannot open .*readonly"):
         open_history(f"sqlite:///file:{path}?mode=ro&uri=true")
+
+
+# ------------------------------------------------------------------------------------------- the journal of a file
+
+
+def journal(path: Path) -> str:
+    connection = sqlite3.connect(path)
+    [mode] = connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
+    return str(mode)
+
+
+def without_wal(path: Path, *statements: str) -> bytes:
+    """Change a file with SQLite alone, in the mode that new files have; return what it holds then."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "time.db"
+
+
+def test_a_file_is_kept_in_wal_once_it_is_ours(path: Path) -> None:
+    open_history(f"sqlite:///{path}").close()
+    assert journal(path) == "wal"
+
+    without_wal(path)
+    open_history(f"sqlite:///{path}", migrate=False).close()
+    assert journal(path) == "wal"
+
+
+def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
+    before = without_wal(path, "CREATE TABLE tickets (id INTEGER)")
+
+    with pytest.raises(SchemaNotReady):
+        open_history(f"sqlite:///{path}", migrate=False)
+
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_another_programs_file_that_cannot_be_migrated_is_left_as_it_is(path: Path) -> None:
+    before = without_wal(path, "CREATE TABLE ts_cell_worked (mine INTEGER)")
+
+    with pytest.raises(UnsupportedDatabase):
+        open_history(f"sqlite:///{path}")
+
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("migrate", [True, False])
+def test_a_file_of_a_newer_schema_is_left_as_it_is(path: Path, migrate: bool) -> None:
+    open_history(f"sqlite:///{path}").close()
+    before = without_wal(path, f"UPDATE {migrations.VERSION_TABLE} SET version_num = '9999'")
+
+    with pytest.raises(NewerSchema):
+        open_history(f"sqlite:///{path}", migrate=migrate)
+
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_with_other_settings_is_left_as_it_is(path: Path) -> None:
+    open_history(f"sqlite:///{path}").close()
+    before = without_wal(path)
+
+    with pytest.raises(SettingsMismatch):
+        open_history(f"sqlite:///{path}", settings=Settings(timezone="Asia/Tokyo"))
+
+    assert path.read_bytes() == before
 
 
 # ------------------------------------------------------------------------------------------------------ strict tables

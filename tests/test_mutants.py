@@ -12,7 +12,8 @@ from mutants import MUTANTS, ROOT, Mutant, Stale, apply, run
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_fits_the_source_and_changes_it(mutant: Mutant, tmp_path: Path) -> None:
     for name in {edit.file for edit in mutant.edits}:
-        shutil.copy(ROOT / "src" / "timestrata" / name, tmp_path)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "src" / "timestrata" / name, tmp_path / name)
 
     apply(mutant.edits, tmp_path)
 

@@ -112,9 +112,15 @@ def _prepare(engine: Engine, dialect: Dialect, migrate: bool, asked: Settings | 
         stored = load(connection) if migrations.check(connection) else None
         if stored is not None:
             check(stored, asked)
-            return stored
-        if not migrate:
+        elif not migrate:
             migrations.require(connection)
+    if stored is None:
+        stored = _migrate(engine, dialect, asked)
+    dialect.adopt(engine)
+    return stored
+
+
+def _migrate(engine: Engine, dialect: Dialect, asked: Settings | None) -> Settings:
     with engine.connect() as connection:
         dialect.begin_write(connection)
         with connection.begin():

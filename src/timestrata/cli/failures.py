@@ -60,11 +60,8 @@ def reported() -> Iterator[None]:
         if (context := getattr(error, "ctx", None)) is not None:
             print(f"Try '{context.command_path} --help' for help.", file=sys.stderr)
         raise typer.Exit(error.exit_code) from error
-    except Exception as error:
-        if not is_driver_error(error):
-            raise
-        cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
-        complain(f"the database cannot be used: {cause}")
+    except exc.DBAPIError as error:
+        complain(f"the database cannot be used: {error.orig or error}")
         raise typer.Exit(DATABASE) from error
 
 
@@ -84,8 +81,3 @@ def exit_code(error: TimestrataError) -> int:
     if isinstance(error, _DATABASE_ERRORS):
         return DATABASE
     return USAGE if isinstance(error, _USAGE_ERRORS) else REFUSED
-
-
-def is_driver_error(error: Exception) -> bool:
-    """Tell whether an error comes from the database or its driver (psycopg's pipeline raises its own, unwrapped)."""
-    return isinstance(error, exc.DBAPIError) or type(error).__module__.partition(".")[0] in ("psycopg", "sqlite3")
