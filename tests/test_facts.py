@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from strategies import sessions, workflows
 
 from timestrata import facts
+from timestrata.calendar import instant
 from timestrata.errors import InvalidFact, MissingField, TimestrataError
 from timestrata.facts import (
     CompletedWorkflow,
@@ -776,6 +778,34 @@ def test_these_fingerprints_never_change() -> None:
     # Receipts hold them and outlive the code. When this fails, mend the code, not the test.
     assert fingerprint(workflow()).hex() == "4534bf2b3bad499b2b519acf95d8c9a1"
     assert fingerprint(FULL).hex() == "e4b8424ad00184582bfeef0e2e5fed7f"
+
+
+@given(workflows())
+@settings(deadline=None)
+def test_a_fingerprint_is_that_of_the_content_as_json(found: CompletedWorkflow) -> None:
+    steps: list[object] = []
+    for step in found.steps:
+        steps += (step.index, step.name, step.active_seconds, step.estimated_seconds)
+        if step.sessions:
+            steps.append(
+                [
+                    (
+                        instant(one.started_at),
+                        instant(one.ended_at),
+                        one.active_seconds,
+                        one.pause_seconds,
+                        [(instant(pause.paused_at), instant(pause.resumed_at)) for pause in one.pauses],
+                    )
+                    for one in step.sessions
+                ]
+            )
+    names = (found.workflow_id, found.user_id, found.ticket_key, found.ticket_type, found.template)
+    span = (instant(found.started_at), instant(found.completed_at))
+    content = [1, *names, *span, found.estimated_seconds, attributes_text(found), steps]
+
+    text = json.dumps(content, separators=(",", ":"))
+
+    assert fingerprint(found) == blake2b(text.encode(), digest_size=16).digest()
 
 
 @given(workflows(), st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), BERLIN]))

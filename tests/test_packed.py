@@ -5,27 +5,27 @@ from __future__ import annotations
 import doctest
 import json
 
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timestrata import packed
-from timestrata.facts import MAX_ESTIMATE_SECONDS, MAX_SECONDS
+from timestrata import CompletedWorkflow, packed
+from timestrata.facts import visits
 from timestrata.packed import PackedStep, pack, unpack
 
-SECONDS = st.integers(0, MAX_SECONDS)
-STEPS = st.builds(
-    PackedStep, st.integers(1), SECONDS, SECONDS, st.integers(0), st.none() | st.integers(1, MAX_ESTIMATE_SECONDS)
-)
 
+@given(strategies.workflows(), st.integers(1, 10**9))
+def test_what_is_packed_comes_back(fact: CompletedWorkflow, first: int) -> None:
+    entered = visits(fact)
+    ids = range(first, first + len(fact.steps))
+    packed = pack(ids, fact.steps, entered)
 
-@given(st.lists(STEPS))
-def test_what_is_packed_comes_back(steps: list[PackedStep]) -> None:
-    assert unpack(pack(steps)) == steps
-
-
-@given(st.lists(STEPS))
-def test_packed_steps_are_compact_json(steps: list[PackedStep]) -> None:
-    assert pack(steps) == json.dumps(steps, separators=(",", ":"))
+    steps = [
+        PackedStep(step_id, step.active_seconds, step.pause_seconds, entered[step.index], step.estimated_seconds)
+        for step_id, step in zip(ids, fact.steps, strict=True)
+    ]
+    assert unpack(packed) == steps
+    assert packed == json.dumps(steps, separators=(",", ":"))
 
 
 def test_the_examples() -> None:

@@ -169,6 +169,22 @@ def test_facts_come_before_their_cells_and_the_counters_last() -> None:
     assert sorted(row[1] for row in writes[-1].rows) == [1, 2]
 
 
+def test_a_statement_is_prepared_once_whatever_the_size_of_its_numbers(history: History) -> None:
+    """The driver would send 10 as a smallint and 100,000 as an integer: two statements on the server."""
+    if history.engine.dialect.name == "sqlite":
+        return  # its driver knows one kind of number
+    history.record([made(active_seconds=0)])
+    for active in (10, 100_000):
+        for number in range(10):
+            assert history.record(made(f"{active} {number}", active)).status == "recorded"
+
+    with history.engine.connect() as connection:
+        prepared = connection.execute(
+            text("SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'WITH locked%'")
+        ).scalars()
+        assert len(list(prepared)) == 1
+
+
 # ----------------------------------------------------------------------------------------------------------- locks
 
 

@@ -249,21 +249,7 @@ def _completion_row(one: _New) -> tuple[Any, ...]:
         workflow.pause_seconds,
         workflow.estimated_seconds,
         attributes_text(workflow),
-        _packed_steps(one),
-    )
-
-
-def _packed_steps(one: _New) -> str:
-    workflow = one.filed.workflow
-    steps = zip(one.labels.steps, workflow.steps, strict=True)
-    if not one.filed.parts:  # without sessions: no pauses, entered once
-        return pack([(label, step.active_seconds, 0, 1, step.estimated_seconds) for label, step in steps])
-    entries = visits(workflow)
-    return pack(
-        [
-            (label, step.active_seconds, step.pause_seconds, entries[step.index], step.estimated_seconds)
-            for label, step in steps
-        ]
+        pack(one.labels.steps, workflow.steps, visits(workflow) if one.filed.parts else {}),
     )
 
 

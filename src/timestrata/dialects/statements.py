@@ -59,11 +59,15 @@ def _unnested(table: Table, numbers: Iterator[int]) -> str:
 
 
 def single_values(write: Write) -> Row:
-    """Return the parameters of one write in record_one(): values for one row (but its number), else arrays."""
+    """Return the parameters of one write in record_one(): values for one row (but its number), else arrays.
+
+    Numbers go as text: the driver gives each its narrowest type and prepares a statement anew for every mix of them.
+    """
     if len(write.rows) > 1:
         return _arrays(write.table, write.rows)
     row, at = write.rows[0], _number_at(write.table)
-    return row if at is None else row[:at] + row[at + 1 :]
+    values = row if at is None else row[:at] + row[at + 1 :]
+    return tuple([str(value) if type(value) is int else value for value in values])
 
 
 @cache
@@ -136,9 +140,10 @@ def _arrays(table: Table, rows: Sequence[Row]) -> Row:
 
 def integers(values: Sequence[int | None]) -> str:
     first = values[0] if values else 0
-    if values.count(first) == len(values):  # many columns hold one value throughout
+    # Many columns hold one value throughout; comparing with the last one spares counting in most others.
+    if not values or (first == values[-1] and values.count(first) == len(values)):
         return "{" + ",".join(["NULL" if first is None else str(first)] * len(values)) + "}"
-    text = repr(list(values))[1:-1]  # half the time of joining them
+    text = repr(values)[1:-1]  # half the time of joining them
     return "{" + (text.replace("None", "NULL") if "N" in text else text) + "}"
 
 
