@@ -1068,7 +1068,7 @@ def test_documents_follow_the_fields_of_a_result(history: History) -> None:
     assert isinstance(found, dict)
     assert list(found) == list(Averages.__slots__)
     assert found["as_of"] == "2024-06-15"
-    assert found["coverage"] == {"raw_from": None, "sealed_through": None, "revision": 1}
+    assert found["coverage"] == {"raw_from": None, "sealed_through": None, "revision": 1, "held_out": 0}
     assert found["by_ticket_type"]["Bug"]["all_time"]["active_seconds"] == 1300
     assert found["total"]["rolling_30_days"]["estimate_ratio"] == 1.3
     assert found["total"]["rolling_30_days"]["stddev_seconds"] is None

@@ -16,6 +16,12 @@ TREND_MEASURES: tuple[TrendMeasure, ...] = get_args(TrendMeasure)
 By = Literal["ticket_type", "template"]
 BYS: tuple[By, ...] = get_args(By)
 
+GroupBy = Literal["user", "ticket_type", "template", "step", "day", "week", "month"]
+GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
+
+Direction = Literal["up", "down", "flat", "none"]
+Verdict = Literal["better", "worse", "neutral"]
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -24,11 +30,14 @@ class Coverage:
     `sealed_through` is the last local day whose facts are archived, for any user asked about; None when nothing is.
     `raw_from` is the first day after it: from there on every figure can be followed to raw facts; None: everywhere.
     `revision` counts the changes to these users' history; while it is the same, so are the answers.
+    `held_out` is how many tracked workflows have a session that was left running, which nobody has confirmed or
+    corrected yet: its time is in no figure, and neither is the workflow when it was completed.
     """
 
     raw_from: date | None
     sealed_through: date | None
     revision: int
+    held_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +200,90 @@ class TrendReport:
         return self.total.trend
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregation(Figures):
+    """The figures of one group, and of the groups in it.
+
+    `completed` counts completed workflows, and in a group of a step the workflows in which it was done; worked time is
+    not kept by step, there `worked_seconds` is the step's active time.
+    """
+
+    name: str
+    """The user, ticket type, template or step; of a day, week or month its first day as YYYY-MM-DD."""
+    template: str | None = None
+    """Of a step, as its index is."""
+    step_index: int | None = None
+    bucket: date | None = None
+    """The first day of a day, week or month."""
+    partial: bool = False
+    """True of a day, week or month that the range (or the group around it) cuts, or that is not over yet."""
+    sub_groups: tuple[Aggregation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationReport:
+    """The figures of a range in total and by group, in the order of the groups' names (steps: template, index, name).
+
+    Every group adds up to the total, and its sub-groups to it: completed, active and worked time, estimates and gap
+    alerts, but for users, who may be in several. Steps add up to the active time.
+    """
+
+    dates: DateRange
+    group: GroupBy
+    sub_group: GroupBy | None
+    user_id: str | None
+    ticket_type: str | None
+    template: str | None
+    total: Figures
+    groups: tuple[Aggregation, ...]
+    coverage: Coverage
+
+    def __iter__(self) -> Iterator[Aggregation]:
+        return iter(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A figure beside its value in the period before, of equal length.
+
+    What cannot be derived is None: everything but `value` without a period before, `ratio` where `before` is 0.
+    """
+
+    value: float | None
+    before: float | None
+    difference: float | None
+    ratio: float | None
+    """The difference over the value before: 0.25 is a quarter more."""
+    direction: Direction
+    verdict: Verdict
+    """Whether it changed for the better; neutral when it did not, or when it has no good direction, as hours have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How a period went: its figures, each with its change, and its course.
+
+    `previous_dates` is the period of equal length before, None for a range that is open or begins with time itself.
+    """
+
+    dates: DateRange
+    previous_dates: DateRange | None
+    user_id: str | None
+    ticket_type: str | None
+    completed: Change
+    mean_seconds: Change
+    estimate_ratio: Change
+    worked_seconds: Change
+    gap_alerts: Change
+    summary: Summary
+    previous: Summary | None
+    trend: TrendReport
+    """By the finest of day, week and month that makes at most 120 buckets, else by month."""
+    recent: tuple[WorkflowRow, ...]
+    """The last ten completions of the period, the latest first."""
+    coverage: Coverage
+
+
 @dataclass(frozen=True, slots=True)
 class Average:
     """The figures up to a day: since the beginning, and of the 30 days that end with it."""
@@ -229,6 +322,18 @@ class Alert:
     estimated_seconds: int
     ratio: float
     dismissed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """Gap alerts, the latest first. `next` is None on the last page."""
+
+    alerts: tuple[Alert, ...]
+    next: str | None
+    coverage: Coverage
+
+    def __iter__(self) -> Iterator[Alert]:
+        return iter(self.alerts)
 
 
 @dataclass(frozen=True, slots=True)

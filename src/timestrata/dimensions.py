@@ -75,12 +75,20 @@ class Dimensions:
         new = self._intern_names(connection, schema.user, self.users, people)
         self._intern_names(connection, schema.ticket_type, self.ticket_types, (one.ticket_type for one in workflows))
         self._intern_names(connection, schema.template, self.templates, (one.template for one in workflows))
-        self._intern_steps(connection, workflows)
+        self._intern_steps(
+            connection, ((one.template, step.index, step.name) for one in workflows for step in one.steps)
+        )
         if new:
             connection.execute(
                 text("INSERT INTO ts_user_state (user_id, seq) VALUES (:user_id, 0) ON CONFLICT DO NOTHING"),
                 [{"user_id": user_id} for user_id in sorted(new)],
             )
+
+    def intern_template(self, connection: Connection, ticket_type: str, template: str, steps: Sequence[str]) -> None:
+        """Give every name of a template an id and remember it, as intern() does; a step's index is its place."""
+        self._intern_names(connection, schema.ticket_type, self.ticket_types, [ticket_type])
+        self._intern_names(connection, schema.template, self.templates, [template])
+        self._intern_steps(connection, ((template, index, name) for index, name in enumerate(steps)))
 
     def _intern_names(
         self, connection: Connection, table: Table, known: dict[str, int], names: Iterable[str]
@@ -104,15 +112,9 @@ class Dimensions:
         known.update(rows)
         return list(rows.values())
 
-    def _intern_steps(self, connection: Connection, workflows: Sequence[CompletedWorkflow]) -> None:
-        wanted = sorted(
-            {
-                (self.templates[one.template], step.index, step.name)
-                for one in workflows
-                for step in one.steps
-                if (self.templates[one.template], step.index, step.name) not in self.steps
-            }
-        )
+    def _intern_steps(self, connection: Connection, steps: Iterable[tuple[str, int, str]]) -> None:
+        keys = {(self.templates[template], index, name) for template, index, name in steps}
+        wanted = sorted(key for key in keys if key not in self.steps)
         templates = sorted({key[0] for key in wanted})
         c = schema.step.c
 

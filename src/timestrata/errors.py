@@ -161,3 +161,76 @@ class SettingsMismatch(TimestrataError):
         self.setting = setting
         self.stored = stored
         self.asked = asked
+
+
+class UnknownTemplate(TimestrataError, LookupError):
+    """No template of this name (and version) was put."""
+
+    def __init__(self, template: str, version: int | None = None) -> None:
+        which = "" if version is None else f" in version {version}"
+        super().__init__(f"template {shown(template)} does not exist{which}: put_template() first")
+        self.template = template
+        self.version = version
+
+
+class UntrackedWorkflow(TimestrataError, LookupError):
+    """No workflow of this id was started for this user."""
+
+    def __init__(self, user_id: str, workflow_id: str) -> None:
+        super().__init__(f"workflow {shown(workflow_id)} of user {shown(user_id)} was not started here")
+        self.user_id = user_id
+        self.workflow_id = workflow_id
+
+
+class UnknownSession(TimestrataError, LookupError):
+    """No time session has this id."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {shown(session_id)} does not exist: take an id that sessions() returned")
+        self.session_id = session_id
+
+
+class WorkflowExists(TimestrataError):
+    """The id of a workflow that is to be started or completed is taken by another one."""
+
+    def __init__(self, user_id: str, workflow_id: str, how: str) -> None:
+        super().__init__(f"workflow {shown(workflow_id)} of user {shown(user_id)} {how}: take another id")
+        self.user_id = user_id
+        self.workflow_id = workflow_id
+
+
+class WrongState(TimestrataError):
+    """What is asked for cannot be done to a workflow or session in the state it is in; nothing was changed."""
+
+    def __init__(self, action: str, found: str, wanted: str) -> None:
+        super().__init__(f"{action}: found {found}, want {wanted}")
+        self.action = action
+        self.found = found
+        self.wanted = wanted
+
+
+class SessionRunning(TimestrataError):
+    """Another session of the user is running, and this store does not let two run at once."""
+
+    def __init__(self, user_id: str, workflow_id: str) -> None:
+        super().__init__(
+            f"user {shown(user_id)} has a session running on workflow {shown(workflow_id)}: pause or end it first"
+        )
+        self.user_id = user_id
+        self.workflow_id = workflow_id
+
+
+class KeyReused(TimestrataError, ValueError):
+    """An idempotency key was used before, for another call."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"idempotency key {shown(key)} was used for another call: take a new key for a new call")
+        self.key = key
+
+
+class UnknownToken(TimestrataError, LookupError):
+    """No token has this id."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"token {shown(token_id)} does not exist: take an id that tokens() returned")
+        self.token_id = token_id

@@ -61,7 +61,8 @@ def askable(name: str) -> str:
         return ""
 
 
-def _moment(name: str, value: object) -> datetime:
+def checked_moment(name: str, value: object) -> datetime:
+    """Return a time with an offset, in UTC, that both databases can hold. Raises InvalidFact."""
     if not isinstance(value, datetime):
         raise InvalidFact(name, value, "a datetime with an offset")
     if value.tzinfo is None or value.utcoffset() is None:
@@ -95,7 +96,8 @@ def whole_seconds(name: str, value: object, most: int = MAX_SECONDS) -> int:
     return seconds
 
 
-def _estimate(name: str, value: object) -> int | None:
+def checked_estimate(name: str, value: object) -> int | None:
+    """Return an estimate in whole seconds, None for none and for 0. Raises InvalidFact."""
     if value is None:
         return None
     return whole_seconds(name, value, MAX_ESTIMATE_SECONDS) or None
@@ -124,8 +126,8 @@ class Pause:
     resumed_at: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "paused_at", _moment("paused_at", self.paused_at))
-        object.__setattr__(self, "resumed_at", _moment("resumed_at", self.resumed_at))
+        object.__setattr__(self, "paused_at", checked_moment("paused_at", self.paused_at))
+        object.__setattr__(self, "resumed_at", checked_moment("resumed_at", self.resumed_at))
         if self.resumed_at < self.paused_at:
             raise InvalidFact("resumed_at", self.resumed_at.isoformat(), "an instant not before paused_at")
 
@@ -146,8 +148,8 @@ class TimeSession:
     pauses: tuple[Pause, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "started_at", _moment("started_at", self.started_at))
-        object.__setattr__(self, "ended_at", _moment("ended_at", self.ended_at))
+        object.__setattr__(self, "started_at", checked_moment("started_at", self.started_at))
+        object.__setattr__(self, "ended_at", checked_moment("ended_at", self.ended_at))
         if self.ended_at < self.started_at:
             raise InvalidFact("ended_at", self.ended_at.isoformat(), "an instant not before started_at")
         paused = self._check_pauses() if self.pauses != () else None
@@ -213,7 +215,7 @@ class StepTime:
             raise InvalidFact("index", self.index, f"a whole number from 0 to {MAX_STEP_INDEX}")
         checked_text("name", self.name)
         put = object.__setattr__
-        put(self, "estimated_seconds", _estimate("estimated_seconds", self.estimated_seconds))
+        put(self, "estimated_seconds", checked_estimate("estimated_seconds", self.estimated_seconds))
         given = cast(object, self.active_seconds)
         sessions = () if self.sessions == () else _tuple_of("sessions", self.sessions, TimeSession)
         if not sessions:
@@ -269,13 +271,13 @@ class CompletedWorkflow:
         for name in ("workflow_id", "user_id", "ticket_key", "ticket_type", "template"):
             checked_text(name, getattr(self, name))
         put = object.__setattr__
-        put(self, "started_at", _moment("started_at", self.started_at))
-        put(self, "completed_at", _moment("completed_at", self.completed_at))
+        put(self, "started_at", checked_moment("started_at", self.started_at))
+        put(self, "completed_at", checked_moment("completed_at", self.completed_at))
         if self.completed_at < self.started_at:
             raise InvalidFact("completed_at", self.completed_at.isoformat(), "an instant not before started_at")
         if self.timezone is not None:
             zone(self.timezone)
-        put(self, "estimated_seconds", _estimate("estimated_seconds", self.estimated_seconds))
+        put(self, "estimated_seconds", checked_estimate("estimated_seconds", self.estimated_seconds))
         put(self, "steps", self._checked_steps())
         total = sum(step.active_seconds for step in self.steps)
         put(self, "active_seconds", whole_seconds("active_seconds", total))

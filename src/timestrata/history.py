@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,23 +11,30 @@ from time import sleep
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from sqlalchemy import Connection, Engine, exc, select, update
+from sqlalchemy import Connection, Engine, exc, func, select, update
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
-from timestrata import ingest, lists, migrations, recorded, reports, schema, series
+from timestrata import aggregations, ingest, lists, migrations, overview, recorded, reports, schema, series
+from timestrata.access import Access
+from timestrata.aggregations import Grouping
 from timestrata.answers import (
+    AggregationReport,
     Alert,
+    AlertPage,
     Averages,
     By,
     DailyReport,
+    GroupBy,
+    Overview,
     StepReport,
     Summary,
     TrendMeasure,
     TrendReport,
     WorkflowPage,
 )
+from timestrata.batching import GroupCommit
 from timestrata.calendar import Bucket, DateRange, day_date, instant, local_days, zone
-from timestrata.dialects import Dialect, check_transaction, dialect_of, engine_for
+from timestrata.dialects import Dialect, Watch, check_transaction, dialect_of, engine_for
 from timestrata.dimensions import Dimensions
 from timestrata.errors import (
     BatchRejected,
@@ -42,6 +50,7 @@ from timestrata.ingest import Context, Outcome
 from timestrata.measures import Labels
 from timestrata.reports import Scope
 from timestrata.settings import Settings, check, load, settle
+from timestrata.tracking import Tracking, TrackingRules
 
 Recordable = CompletedWorkflow | Mapping[str, object]
 """A fact, or a JSON object in the shape of the import format."""
@@ -70,18 +79,54 @@ class BatchResult:
         return sum(outcome.status == status for outcome in self.outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """How often the data of a user, or of all users, was changed, and which local day it is there."""
+
+    number: int
+    today: date
+
+
+class RevisionWatch:
+    """Asks for revisions without ever waiting, for an event loop. One question at a time.
+
+    Errors of the database's driver pass through; then it is to be closed.
+    """
+
+    def __init__(self, watch: Watch, revision: Callable[[int, str | None], Revision]) -> None:
+        self._watch = watch
+        self._revision = revision
+        self._names: dict[str | None, str | None] = {}
+        self.fileno = watch.fileno
+        self.close = watch.close
+
+    def ask(self, users: Collection[str | None]) -> None:
+        """Ask what revisions() tells of users; what was committed before is in the answer."""
+        self._names = {user: None if user is None else askable(user) for user in users}
+        self._watch.ask(set(self._names.values()))
+
+    def answer(self) -> dict[str | None, Revision] | None:
+        """Return what was asked for; None: not there yet, ask again when fileno() can be read."""
+        states = self._watch.answer()
+        if states is None:
+            return None
+        return {user: self._revision(*states[name]) for user, name in self._names.items()}
+
+
 def open_history(
     url: str,
     *,
     migrate: bool = True,
     settings: Settings | None = None,
+    tracking: TrackingRules | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> History:
     """Open the history at `url`: sqlite:///FILE (made when absent) or postgresql://USER@HOST/NAME.
 
     `migrate` brings the schema up to date first; with False a missing or older one raises SchemaNotReady. A newer one
     always raises NewerSchema. `settings` are given to a new store and compared with those of an old one
-    (SettingsMismatch). `clock` returns the present with an offset; it decides what "today" is.
+    (SettingsMismatch). `tracking` says how live work is treated. `clock` returns the present with an offset; it
+    decides what "today" is.
     Raises UnsupportedDatabase when the URL cannot be used or the database is not reachable.
 
     >>> with open_history("sqlite://") as history:
@@ -98,7 +143,7 @@ def open_history(
     except BaseException:
         engine.dispose()
         raise
-    return History(engine, stored, clock=clock)
+    return History(engine, stored, tracking=tracking, clock=clock)
 
 
 def _prepare(engine: Engine, dialect: Dialect, migrate: bool, asked: Settings | None) -> Settings:
@@ -142,6 +187,7 @@ class History:
         engine: Engine,
         settings: Settings,
         *,
+        tracking: TrackingRules | None = None,
         clock: Callable[[], datetime],
         wait: Callable[[float], None] = sleep,
     ) -> None:
@@ -153,6 +199,8 @@ class History:
         self._dimensions = Dimensions()
         self._clock = clock
         self._wait = wait
+        self._group = GroupCommit(self._record_together, self._record_alone)
+        self.tracking = Tracking(_Transactions(self), tracking or TrackingRules(), self._rules, clock)
 
     def __enter__(self) -> History:
         return self
@@ -163,8 +211,14 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Close every connection. Closing twice is fine."""
+        """Finish what was submitted and close every connection. Closing twice is fine."""
+        self._group.close()
         self.engine.dispose()
+
+    @property
+    def access(self) -> Access:
+        """The tokens of this store."""
+        return Access(self._read, self._change, self._clock)
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -207,19 +261,45 @@ class History:
     def _record(self, facts: Sequence[CompletedWorkflow], strict: bool, connection: Connection | None) -> list[Outcome]:
         if not facts:
             return []
-        if len(facts) == 1 and connection is None:
-            outcome = self._retrying(lambda: self._record_one(facts[0]))
-            if outcome is not None:
-                return [outcome]
+        if len(facts) == 1 and connection is None and not strict:
+            return [self._group.call(facts[0])]
 
         def write(context: Context, labels: Sequence[Labels]) -> list[Outcome]:
             return ingest.record(context, facts, labels, strict)
 
         return self._write(facts, write, connection)
 
-    def _record_one(self, fact: CompletedWorkflow) -> Outcome | None:
-        [labels] = self._labels([fact], ())
-        return ingest.record_one(self.engine, self._dialect, self._dimensions, self._rules, fact, labels)
+    def submit(self, workflow: Recordable) -> Future[Outcome]:
+        """Record one completed workflow without waiting: the Future gets the outcome, once it is committed.
+
+        What is submitted, or recorded by other threads one by one, at the same time shares a transaction. For asyncio:
+        `await asyncio.wrap_future(history.submit(workflow))`. Cancelled before its turn, it is not recorded.
+        """
+        [outcome], facts = _admit([workflow], strict=False)
+        if facts:
+            return self._group.submit(facts[0])
+        rejected: Future[Outcome] = Future()
+        rejected.set_result(outcome)
+        return rejected
+
+    def _record_together(self, facts: Sequence[CompletedWorkflow]) -> list[Outcome]:
+        """Record facts in one transaction that is not repeated."""
+        labels = self._labels(facts, ())
+        if len(facts) == 1:
+            one = ingest.record_one(self.engine, self._dialect, self._dimensions, self._rules, facts[0], labels[0])
+            if one is not None:
+                return [one]
+        with self._transaction() as own:
+            context = Context(own, self._dialect, self._dimensions, self._rules)
+            return ingest.record(context, facts, labels, strict=False)
+
+    def _record_alone(self, fact: CompletedWorkflow, met: Exception | None = None) -> Outcome:
+        """Record a fact in a transaction of its own; `met` is the error of a first attempt that was made before."""
+
+        def attempt() -> Outcome:
+            return self._record_together([fact])[0]
+
+        return self._retrying(attempt, met)
 
     def correct(
         self,
@@ -288,7 +368,7 @@ class History:
         self._mark_alert(alert_id, None)
 
     def _mark_alert(self, alert_id: str, at: int | None) -> None:
-        self._write([], lambda context, _: lists.mark_alert(context.connection, alert_id, at), None)
+        self._write([], lambda context, _: lists.mark_alert(context, alert_id, at), None)
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -314,6 +394,47 @@ class History:
 
         def ask(connection: Connection, scope: Scope) -> TrendReport:
             return series.trends(connection, scope, bucket, measure, by, self._today(connection, user_id))
+
+        return self._ask(ask, dates, user_id, ticket_type)
+
+    def aggregations(
+        self,
+        dates: Dates,
+        group: GroupBy,
+        sub_group: GroupBy | None = None,
+        user_id: str | None = None,
+        *,
+        ticket_type: str | None = None,
+        template: str | None = None,
+        fill_gaps: bool = False,
+    ) -> AggregationReport:
+        """Return the figures of a range by user, ticket type, template, step, day, week or month, and within each.
+
+        `fill_gaps` adds the days, weeks or months without anything. Steps are kept by template, so they do not go
+        together with ticket types. Raises InvalidRequest, also for more than 10,000 groups.
+        """
+        grouping = Grouping(group, sub_group, None if template is None else askable(template), fill_gaps)
+
+        def ask(connection: Connection, scope: Scope) -> AggregationReport:
+            return aggregations.aggregations(connection, scope, grouping, self._today(connection, user_id))
+
+        return self._ask(ask, dates, user_id, ticket_type)
+
+    def overview(
+        self,
+        dates: Dates = "last_30_days",
+        user_id: str | None = None,
+        *,
+        ticket_type: str | None = None,
+        by: By | None = None,
+    ) -> Overview:
+        """Return how a period went: its figures beside those of the period before, its trend, what was done last.
+
+        `by` adds a series to the trend for each ticket type or template. Raises InvalidRequest.
+        """
+
+        def ask(connection: Connection, scope: Scope) -> Overview:
+            return overview.overview(connection, scope, by, self._today(connection, user_id))
 
         return self._ask(ask, dates, user_id, ticket_type)
 
@@ -345,7 +466,30 @@ class History:
 
         `dates` are the days of the completions. 1 <= limit <= 10,000. Raises InvalidRequest.
         """
-        return self._ask(lists.alerts, dates or "all_time", user_id, ticket_type, dismissed, kind, limit)
+        asked: dict[str, Any] = {"dismissed": dismissed, "kind": kind, "ticket_type": ticket_type, "limit": limit}
+        return self.alert_page(dates, user_id, **asked).alerts
+
+    def alert_page(
+        self,
+        dates: Dates | None = None,
+        user_id: str | None = None,
+        *,
+        dismissed: bool | None = False,
+        kind: Literal["workflow", "step"] | None = None,
+        ticket_type: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> AlertPage:
+        """Return alerts() page by page; `after` is the `next` of the page before. Raises InvalidRequest."""
+        return self._ask(lists.alerts, dates or "all_time", user_id, ticket_type, dismissed, kind, limit, after)
+
+    def alert(self, alert_id: str) -> Alert:
+        """Return one gap alert. Raises UnknownAlert."""
+        return self._read(lambda connection: lists.alert(connection, alert_id))
+
+    def alert_user(self, alert_id: str) -> str:
+        """Return the user to whom an alert of this id belongs, also when it is gone. Raises UnknownAlert."""
+        return self._read(lambda connection: lists.user_of_alert(connection, alert_id))
 
     def workflows(
         self,
@@ -388,6 +532,39 @@ class History:
         names = select(schema.user.c.name).order_by(schema.user.c.name)
         return self._read(lambda connection: tuple(connection.execute(names).scalars()))
 
+    def revisions(self, users: Collection[str | None]) -> dict[str | None, Revision]:
+        """Return how often the data of each user was changed, and which day it is there; None: of all users.
+
+        A figure of a range stays as it is until the number grows, or another day begins.
+        """
+        names = {askable(name) for name in users if name is not None}
+        states, named = schema.user_state.c, schema.user.c
+        mine = select(named.name, states.seq, states.timezone).where(named.user_id == states.user_id)
+        mine = mine.where(named.name.in_(sorted(names)))
+        total = select(func.coalesce(schema.whole_sum(states.seq), 0))
+
+        def read(connection: Connection) -> dict[str | None, tuple[int, str | None]]:
+            found: dict[str | None, tuple[int, str | None]] = {}
+            if names:
+                found.update((row.name, (row.seq, row.timezone)) for row in connection.execute(mine))
+            if None in users:
+                found[None] = (connection.execute(total).scalar_one(), None)
+            return found
+
+        found, now = self._read(read), instant(self._clock())
+        return {user: self._revision(*found.get(user, (0, None)), now) for user in users}
+
+    def watch(self) -> RevisionWatch | None:
+        """Return what asks for revisions() without a thread, None for a database in memory; the caller closes it."""
+        watch = self._dialect.watch(self.engine)
+        if watch is None:
+            return None
+        return RevisionWatch(watch, lambda number, zone: self._revision(number, zone, instant(self._clock())))
+
+    def _revision(self, number: int, timezone: str | None, now: int) -> Revision:
+        days = local_days(timezone or self._rules.default_timezone, self._rules.day_start_seconds)
+        return Revision(number, day_date(days.day(now)))
+
     # --------------------------------------------------------------------------------------------------- transactions
 
     def _write(
@@ -413,6 +590,15 @@ class History:
             labels = self._labels(facts, users)
             with self._transaction() as own:
                 return write(Context(own, self._dialect, self._dimensions, self._rules), labels)
+
+        return self._retrying(attempt)
+
+    def _change(self, action: Callable[[Connection], T]) -> T:
+        """Run an action that changes what is no user's, in a transaction of its own, repeated on transient errors."""
+
+        def attempt() -> T:
+            with self._transaction() as own:
+                return action(own)
 
         return self._retrying(attempt)
 
@@ -462,12 +648,14 @@ class History:
 
         return self._read(read)
 
-    def _retrying(self, attempt: Callable[[], T]) -> T:
-        """Call `attempt`, again after 1, 2 and 4 s when the error is transient.
+    def _retrying(self, attempt: Callable[[], T], met: Exception | None = None) -> T:
+        """Call `attempt`, again after 1, 2 and 4 s when the error is transient; `met` is a first attempt's error.
 
         Also when it is not known whether the commit arrived: the receipts make a repetition safe.
         """
         try:
+            if met is not None:
+                raise met
             return attempt()
         except Exception as error:
             if not self._dialect.is_transient(error):
@@ -512,6 +700,19 @@ class History:
         if found is None:
             raise unknown
         return int(found)
+
+
+class _Transactions:
+    """A history's transactions, as live tracking takes them."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def write(self, users: Sequence[str], action: Callable[[Context], T]) -> T:
+        return self._history._write([], lambda context, _: action(context), None, users=users)
+
+    def read(self, action: Callable[[Connection], T]) -> T:
+        return self._history._read(action)
 
 
 def _admit(items: Sequence[object], strict: bool) -> tuple[list[Outcome], dict[int, CompletedWorkflow]]:

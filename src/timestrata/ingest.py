@@ -27,6 +27,7 @@ from timestrata.measures import (
     Labels,
     Sums,
     bucket_range,
+    difference,
     file_under,
     is_gap,
 )
@@ -127,6 +128,33 @@ def record_one(
     if not dialect.record_one(engine, user_id, zone if workflow.timezone is None else None, writes):
         return None
     return Outcome("recorded", workflow.user_id, workflow.workflow_id, 1, notes=workflow.oddities)
+
+
+def record_tracked(
+    context: Context, workflow: CompletedWorkflow, labels: Labels, number: int, counted: Mapping[Key, Sums]
+) -> bool:
+    """Record a workflow that was tracked under `number`, in the zone it carries; its user is locked.
+
+    `counted` is what its sessions have put into cell_worked before: the worked time is counted once. Returns False,
+    with nothing written, when other content was recorded under its id; the same content is there already.
+    """
+    user_id = _user(labels)
+    key = (user_id, workflow.workflow_id)
+    states, receipts = context.dialect.lock(context.connection, [user_id], [key])
+    new = _New(labels, number, _file(context.rules, workflow, states[user_id]), fingerprint(workflow))
+    known = receipts.get(key)
+    if known is not None:
+        if known.state == schema.DELETED or new.fingerprint not in (known.fingerprint, known.first_fingerprint):
+            return False
+        context.dialect.apply(context.connection, [Write("merge", schema.cell_worked, difference({}, counted))])
+        return True
+    writes = list(_plan_chunk([new], context.rules))
+    for index, write in enumerate(writes):
+        if write.table is schema.cell_worked:
+            after = {row[:-2]: row[-2:] for row in write.rows}
+            writes[index] = Write("merge", schema.cell_worked, difference(after, counted))
+    context.dialect.apply(context.connection, writes)
+    return True
 
 
 def _refuse_conflicts(outcomes: Sequence[Outcome]) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, and_, func, select, tuple_, update
+from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
-from timestrata.answers import Alert, WorkflowPage, WorkflowRow
-from timestrata.calendar import day_date, instant, moment
+from timestrata.answers import Alert, AlertPage, WorkflowPage, WorkflowRow
+from timestrata.calendar import day_date, moment
 from timestrata.errors import InvalidRequest, UnknownAlert
 from timestrata.facts import checked_text
+from timestrata.ingest import Context
 from timestrata.reports import Scope, coverage, within
 
 MOST_ROWS = 10_000
@@ -27,31 +30,85 @@ def alerts(
     dismissed: bool | None,
     kind: Literal["workflow", "step"] | None,
     limit: int,
-) -> tuple[Alert, ...]:
-    """Return gap alerts, the latest first (then by user, workflow, whole before steps): dismissed, open, or both."""
+    after: str | None = None,
+) -> AlertPage:
+    """Return one page of gap alerts, the latest first (then by user, workflow, whole before steps): dismissed, open,
+    or both; `after` is the `next` of the page before. Raises InvalidRequest.
+    """
     _check_limit(limit)
     if kind not in ("workflow", "step", None):
         raise InvalidRequest("kind", kind, "workflow, step or None for both")
     table, c = schema.gap_alert, schema.gap_alert.c
-    statement = _alert_rows().where(within(table, scope)).limit(limit)
+    statement = _alert_rows().where(within(table, scope)).limit(limit + 1)
     if dismissed is not None:
         statement = statement.where(c.dismissed_at.is_not(None) if dismissed else c.dismissed_at.is_(None))
     if kind is not None:
         statement = statement.where(c.step_id == schema.WHOLE if kind == "workflow" else c.step_id != schema.WHOLE)
-    return tuple(map(_alert, connection.execute(statement)))
+    if after is not None:
+        at, *place = _read_token(after, _ALERT_PLACE)
+        same_time = and_(c.completed_at == at, tuple_(*_ALERT_ORDER) > tuple(place))
+        statement = statement.where((c.completed_at < at) | same_time)
+    rows = connection.execute(statement).fetchall()
+    page = rows[:limit]
+    following = _token([getattr(page[-1], name) for name in _ALERT_PLACE]) if len(rows) > limit else None
+    return AlertPage(tuple(map(_alert, page)), following, coverage(connection, scope.user_id))
 
 
-def mark_alert(connection: Connection, alert_id: str, at: int | None) -> None:
-    """Dismiss an alert at an instant, or restore it with None; what is so already stays. Raises UnknownAlert."""
-    table, c = schema.gap_alert, schema.gap_alert.c
+def alert(connection: Connection, alert_id: str) -> Alert:
+    """Return one gap alert. Raises UnknownAlert."""
+    row = connection.execute(_alert_rows().where(_here(_key(alert_id)))).one_or_none()
+    if row is None:
+        raise UnknownAlert(alert_id)
+    return _alert(row)
+
+
+def user_of_alert(connection: Connection, alert_id: str) -> str:
+    """Return the user to whom an alert of this id belongs, also when it is gone. Raises UnknownAlert."""
+    names = schema.user.c
+    found = connection.execute(select(names.name).where(names.user_id == _key(alert_id)[0])).scalar()
+    if found is None:
+        raise UnknownAlert(alert_id)
+    return str(found)
+
+
+def mark_alert(context: Context, alert_id: str, at: int | None) -> None:
+    """Dismiss an alert at an instant, or restore it with None; what is so already stays. Raises UnknownAlert.
+
+    A dismissal counts as a change to its user's history: whoever holds an answer learns from the revision that it is
+    old.
+    """
+    connection, table, c = context.connection, schema.gap_alert, schema.gap_alert.c
+    key = _key(alert_id)
+    here = _here(key)
+    context.dialect.lock(connection, key[:1], [])
+    found = connection.execute(select(c.dismissed_at).where(here)).one_or_none()
+    if found is None:
+        raise UnknownAlert(alert_id)
+    if (found.dismissed_at is None) == (at is None):
+        return
+    connection.execute(update(table).where(here).values(dismissed_at=at))
+    states = schema.user_state
+    connection.execute(update(states).where(states.c.user_id == key[0]).values(seq=states.c.seq + 1))
+
+
+def _key(alert_id: str) -> list[int]:
     if not isinstance(alert_id, str) or not _ALERT_ID.fullmatch(alert_id):
         raise UnknownAlert(alert_id)
-    key = [int(part) for part in alert_id.split(".")]
-    here = and_(*(column == value for column, value in zip(table.primary_key, key, strict=True)))
-    if connection.execute(select(c.number).where(here)).one_or_none() is None:
-        raise UnknownAlert(alert_id)
-    changed = c.dismissed_at.is_(None) if at is not None else c.dismissed_at.is_not(None)
-    connection.execute(update(table).where(here, changed).values(dismissed_at=at))
+    return [int(part) for part in alert_id.split(".")]
+
+
+def _here(key: list[int]) -> ColumnElement[bool]:
+    return and_(*(column == value for column, value in zip(schema.gap_alert.primary_key, key, strict=True)))
+
+
+_ALERT_ORDER = (
+    schema.user.c.name,
+    schema.gap_alert.c.workflow_id,
+    func.coalesce(schema.step.c.step_index, -1),
+    schema.gap_alert.c.step_id,
+)
+_ALERT_PLACE = {"completed_at": 2**62, "user": None, "workflow_id": None, "place": 2**15, "step_id": 2**31}
+"""What a page's token holds of the last alert: a name, or a number below this."""
 
 
 def _alert_rows() -> Select[Any]:
@@ -64,18 +121,13 @@ def _alert_rows() -> Select[Any]:
             schema.template.c.name.label("template"),
             schema.step.c.step_index,
             schema.step.c.name.label("step_name"),
+            _ALERT_ORDER[2].label("place"),
         )
         .join(schema.user, schema.user.c.user_id == c.user_id)
         .join(schema.ticket_type, schema.ticket_type.c.ticket_type_id == c.ticket_type_id)
         .join(schema.template, schema.template.c.template_id == c.template_id)
         .outerjoin(schema.step, schema.step.c.step_id == c.step_id)
-        .order_by(
-            c.completed_at.desc(),
-            schema.user.c.name,
-            c.workflow_id,
-            func.coalesce(schema.step.c.step_index, -1),
-            c.step_id,
-        )
+        .order_by(c.completed_at.desc(), *_ALERT_ORDER)
     )
 
 
@@ -133,13 +185,16 @@ def workflows(connection: Connection, scope: Scope, limit: int, after: str | Non
         .limit(limit + 1)
     )
     if after is not None:
-        at, user, workflow_id = _read_token(after)
+        at, user, workflow_id = _read_token(after, _WORKFLOW_PLACE)
         same_time = and_(c.completed_at == at, tuple_(*names) > (user, workflow_id))
         statement = statement.where((c.completed_at < at) | same_time)
     rows = connection.execute(statement).fetchall()
-    page = tuple(map(_workflow, rows[:limit]))
-    following = _token(page[-1]) if len(rows) > limit else None
-    return WorkflowPage(page, following, coverage(connection, scope.user_id))
+    page = rows[:limit]
+    following = _token([getattr(page[-1], name) for name in _WORKFLOW_PLACE]) if len(rows) > limit else None
+    return WorkflowPage(tuple(map(_workflow, page)), following, coverage(connection, scope.user_id))
+
+
+_WORKFLOW_PLACE = {"completed_at": 2**62, "user": None, "workflow_id": None}
 
 
 def _workflow(row: Any) -> WorkflowRow:
@@ -163,19 +218,27 @@ def _workflow(row: Any) -> WorkflowRow:
     )
 
 
-def _token(row: WorkflowRow) -> str:
-    place = json.dumps([instant(row.completed_at), row.user_id, row.workflow_id])
-    return base64.urlsafe_b64encode(place.encode()).decode()
+def _token(place: list[int | str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def _read_token(token: str) -> tuple[int, str, str]:
+def _read_token(token: str, wanted: Mapping[str, int | None]) -> list[Any]:
+    """Return the place that a token stands for. Raises InvalidRequest for what no page gave."""
     try:
-        at, user, workflow_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if type(at) is int and abs(at) < 2**62:
-            return at, checked_text("user_id", user), checked_text("workflow_id", workflow_id)
+        place = json.loads(base64.urlsafe_b64decode(token.encode()))
+        if type(place) is list and len(place) == len(wanted):
+            return [_part(name, value, wanted[name]) for name, value in zip(wanted, place, strict=True)]
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass
     raise InvalidRequest("after", token, "the `next` of a page")
+
+
+def _part(name: str, value: Any, bound: int | None) -> Any:
+    if bound is None:
+        return checked_text(name, value)
+    if type(value) is not int or abs(value) >= bound:
+        raise ValueError(value)
+    return value
 
 
 def _check_limit(limit: int) -> None:

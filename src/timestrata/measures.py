@@ -7,7 +7,7 @@ and percentiles are derived when they are asked for and never stored.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import sqrt
@@ -262,6 +262,17 @@ class Cells:
         key = (labels.user, day, labels.ticket_type, labels.template)
         before = self.worked.get(key, (0, 0))
         self.worked[key] = (before[0] + seconds, before[1] + sessions)
+
+
+def difference(after: Mapping[Key, Sums], before: Mapping[Key, Sums]) -> list[Key]:
+    """Return the rows, key and sums, that turn cells of plain sums `before` into `after`, in order."""
+    rows: list[Key] = []
+    for key in sorted({*after, *before}):
+        more, less = after.get(key), before.get(key)
+        nothing = (0,) * len(more or less or ())
+        if more != less:
+            rows.append((*key, *(one - other for one, other in zip(more or nothing, less or nothing, strict=True))))
+    return rows
 
 
 # --------------------------------------------------------------------------------------------------- what is derived

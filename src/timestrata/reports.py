@@ -5,11 +5,11 @@ Days are local days. A range includes both ends. Lists have a total order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, and_, func, select
+from sqlalchemy import Connection, Select, Table, and_, func, select
 from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
@@ -25,6 +25,7 @@ from timestrata.answers import (
     Summary,
 )
 from timestrata.calendar import DateRange, day_date, day_number
+from timestrata.errors import InvalidRequest
 from timestrata.measures import Measure, Tally, mean, ratio, sample_deviation
 
 
@@ -88,7 +89,7 @@ def names_of(connection: Connection, table: Table) -> dict[int, str]:
     return {row[0]: row[1] for row in connection.execute(select(table.columns[0], table.c.name))}
 
 
-class _Group(NamedTuple):
+class Group(NamedTuple):
     """Everything that Figures are made of."""
 
     tally: Tally
@@ -96,22 +97,38 @@ class _Group(NamedTuple):
     worked_seconds: int
 
 
-def _tallies(
-    connection: Connection, scope: Scope, cells: Table, key: ColumnElement[Any]
-) -> dict[Any, tuple[Tally, int]]:
-    """Return (tally, distinct users) by a key column of a cell table.
+def limited(connection: Connection, statement: Select[Any], most: int | None) -> Sequence[Any]:
+    """Return the rows of a statement by group. Raises InvalidRequest when there are more than `most`."""
+    rows = connection.execute(statement if most is None else statement.limit(most + 1)).fetchall()
+    if most is not None and len(rows) > most:
+        raise InvalidRequest("group", f"more than {most} groups", "fewer: a shorter range or a coarser group")
+    return rows
 
-    Two statements instead of one by (key, bucket): a wide row in Python costs ten times a narrow one.
+
+def tallies(
+    connection: Connection,
+    cells: Table,
+    condition: ColumnElement[bool],
+    keys: Sequence[ColumnElement[Any]],
+    most: int | None = None,
+) -> dict[tuple[Any, ...], tuple[Tally, int]]:
+    """Return (tally, distinct users) by the values of key expressions over a cell table; without keys, one or none.
+
+    Two statements instead of one by (keys, bucket): a wide row in Python costs ten times a narrow one.
+    Raises InvalidRequest when there are more than `most`.
     """
-    condition = within(cells, scope)
-    users = func.count(cells.c.user_id.distinct())
-    rows = connection.execute(select(key, users, *_sums(cells)).where(condition).group_by(key))
-    tallies = {row[0]: (Tally(_measure(row[2:])), int(row[1])) for row in rows}
-    bucket = cells.c.bucket
-    counts = select(key, bucket, func.sum(cells.c.observations)).where(condition).group_by(key, bucket)
-    for value, number, observations in connection.execute(counts):
-        tallies[value][0].histogram[number] = int(observations)
-    return tallies
+    labelled = [key.label(f"key_{position}") for position, key in enumerate(keys)]
+    # Grouped by name: PostgreSQL takes an expression with parameters for another one each time it is written.
+    names, width = [label.name for label in labelled], len(labelled)
+    c = cells.c
+    wide = select(*labelled, func.count(c.user_id.distinct()), *_sums(cells)).where(condition).group_by(*names)
+    rows = limited(connection, wide, most)
+    # Without keys a row comes even when there is nothing to add up: it has no users.
+    found = {tuple(row[:width]): (Tally(_measure(row[width + 1 :])), int(row[width])) for row in rows if row[width]}
+    narrow = select(*labelled, c.bucket, func.sum(c.observations)).where(condition).group_by(*names, c.bucket)
+    for *values, bucket, observations in connection.execute(narrow):
+        found[tuple(values)][0].histogram[bucket] = int(observations)
+    return found
 
 
 def _users(connection: Connection, scope: Scope) -> int:
@@ -127,7 +144,7 @@ def _worked(connection: Connection, scope: Scope) -> dict[int, int]:
     return {number: int(seconds) for number, seconds in rows}
 
 
-def _figures(group: _Group) -> dict[str, Any]:
+def figures(group: Group) -> dict[str, Any]:
     """Return the fields of Figures."""
     tally, users, worked_seconds = group
     measure = tally.measure
@@ -164,44 +181,46 @@ _PERCENTILE_FIELDS = tuple(f"p{percent}_seconds" for percent in _PERCENTS)
 
 def coverage(connection: Connection, user_id: str | None) -> Coverage:
     """Return what answers about one user, or all, rest on."""
-    c = schema.user_state.c
+    c, o = schema.user_state.c, schema.open_workflow.c
+    waiting = select(func.count()).where(o.forgotten > 0)
     statement = select(func.max(c.sealed_through), func.coalesce(func.sum(c.seq), 0))
     if user_id is not None:
         statement = statement.where(c.user_id == _id_of(schema.user, user_id))
-    sealed, revision = connection.execute(statement).one()
-    if sealed is None:
-        return Coverage(None, None, int(revision))
-    return Coverage(day_date(sealed + 1), day_date(sealed), int(revision))
+        waiting = waiting.where(o.user_id == _id_of(schema.user, user_id))
+    sealed, revision, held_out = connection.execute(statement.add_columns(waiting.scalar_subquery())).one()
+    from_, through = (None, None) if sealed is None else (day_date(sealed + 1), day_date(sealed))
+    return Coverage(from_, through, int(revision), held_out)
 
 
 # ------------------------------------------------------------------------------------------------------- the questions
 
 
-def _by_ticket_type(connection: Connection, scope: Scope) -> tuple[_Group, dict[str, _Group]]:
+def _by_ticket_type(connection: Connection, scope: Scope) -> tuple[Group, dict[str, Group]]:
     """Return the groups of a scope: everything, and by ticket type name in order."""
     cells = schema.cell_completion
-    tallies = _tallies(connection, scope, cells, cells.c.ticket_type_id)
+    found = tallies(connection, cells, within(cells, scope), [cells.c.ticket_type_id])
+    done = {number: counted for (number,), counted in found.items()}
     worked = _worked(connection, scope)
     names = names_of(connection, schema.ticket_type)
-    groups: dict[str, _Group] = {}
+    groups: dict[str, Group] = {}
     whole = Tally()
-    for number in sorted(tallies.keys() | worked.keys(), key=lambda number: names[number]):
-        tally, users = tallies.get(number, (Tally(), 0))
-        groups[names[number]] = _Group(tally, users, worked.get(number, 0))
+    for number in sorted(done.keys() | worked.keys(), key=lambda number: names[number]):
+        tally, users = done.get(number, (Tally(), 0))
+        groups[names[number]] = Group(tally, users, worked.get(number, 0))
         whole.merge(tally)
-    people = min(1, len(tallies)) if scope.user_id is not None else _users(connection, scope)
-    return _Group(whole, people, sum(worked.values())), groups
+    people = min(1, len(done)) if scope.user_id is not None else _users(connection, scope)
+    return Group(whole, people, sum(worked.values())), groups
 
 
 def summary(connection: Connection, scope: Scope) -> Summary:
     """Return the figures of a scope. Empty: zeros, and None for what cannot be derived."""
     whole, groups = _by_ticket_type(connection, scope)
     return Summary(
-        **_figures(whole),
+        **figures(whole),
         dates=scope.dates,
         user_id=scope.user_id,
         ticket_type=scope.ticket_type,
-        by_ticket_type={name: Figures(**_figures(group)) for name, group in groups.items()},
+        by_ticket_type={name: Figures(**figures(group)) for name, group in groups.items()},
         coverage=coverage(connection, scope.user_id),
     )
 
@@ -211,10 +230,10 @@ def averages(connection: Connection, user_id: str, as_of: date) -> Averages:
     rolling = DateRange(date.fromordinal(max(1, as_of.toordinal() - 29)), as_of)
     all_time, by_type = _by_ticket_type(connection, Scope(DateRange(None, as_of), user_id))
     recent, recent_by_type = _by_ticket_type(connection, Scope(rolling, user_id))
-    nothing = _Group(Tally(), 0, 0)
+    nothing = Group(Tally(), 0, 0)
 
-    def average(before: _Group, lately: _Group) -> Average:
-        return Average(Figures(**_figures(before)), Figures(**_figures(lately)))
+    def average(before: Group, lately: Group) -> Average:
+        return Average(Figures(**figures(before)), Figures(**figures(lately)))
 
     by = {name: average(group, recent_by_type.get(name, nothing)) for name, group in by_type.items()}
     return Averages(user_id, as_of, average(all_time, recent), by, coverage(connection, user_id))
@@ -226,22 +245,24 @@ def steps(connection: Connection, scope: Scope, template: str | None) -> StepRep
     named = select(step.c.step_id, schema.template.c.name, step.c.step_index, step.c.name).join(
         schema.template, schema.template.c.template_id == step.c.template_id
     )
-    tallies = _tallies(connection, scope, cells, cells.c.step_id)
+    found = tallies(connection, cells, within(cells, scope), [cells.c.step_id])
+    done = {step_id: counted for (step_id,), counted in found.items()}
     rows = [
         StepFigures(
-            **_figures(_Group(*tallies[step_id], _active(tallies[step_id][0]))),
+            **figures(Group(*done[step_id], active_of(done[step_id][0]))),
             template=template_name,
             step_index=index,
             step_name=name,
         )
         for step_id, template_name, index, name in connection.execute(named)
-        if step_id in tallies and template in (None, template_name)
+        if step_id in done and template in (None, template_name)
     ]
     rows.sort(key=lambda row: (row.template, row.step_index, row.step_name))
     return StepReport(scope.dates, scope.user_id, template, tuple(rows), coverage(connection, scope.user_id))
 
 
-def _active(tally: Tally) -> int:
+def active_of(tally: Tally) -> int:
+    """Return the active seconds of a tally: what stands for worked time where that is not kept."""
     return tally.measure.active_seconds if tally.measure else 0
 
 

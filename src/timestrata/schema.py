@@ -217,6 +217,106 @@ gap_alert = _table(
 )
 """Holds what it shows, because it outlives the facts."""
 
+# ------------------------------------------------------------------------------------------- templates and live work
+
+template_version = _table(
+    "template_version",
+    _column("template_id", _Int),
+    _column("version", _Int),
+    _column("ticket_type_id", _Int),
+    _column("estimated_seconds", _Big, null=True),
+    _column("steps", _Text),
+    _column("created_at", _Big),
+    PrimaryKeyConstraint("template_id", "version"),
+)
+"""A template as it was put; `steps` is JSON: [[name, estimated seconds or null], ...]."""
+
+ACTIVE, HELD, COMPLETED, CANCELLED = 1, 2, 3, 4
+
+workflow = _table(
+    "workflow",
+    _column("user_id", _Int),
+    _column("number", _Big),
+    _column("workflow_id", _Text),
+    _column("state", _Small),
+    _column("ticket_key", _Text),
+    _column("template_id", _Int),
+    _column("version", _Int),
+    _column("timezone", _Text),
+    _column("estimated_seconds", _Big, null=True),
+    _column("attributes", _Text, null=True),
+    _column("started_at", _Big),
+    _column("worked_until", _Big, null=True),
+    PrimaryKeyConstraint("user_id", "number"),
+    UniqueConstraint("user_id", "workflow_id"),
+)
+"""A workflow that is tracked here; `number` is the one its completion has. It was worked on until `worked_until`."""
+
+open_workflow = _table(
+    "open_workflow",
+    _column("user_id", _Int),
+    _column("number", _Big),
+    _column("running_since", _Big, null=True),
+    _column("forgotten", _Int),
+    PrimaryKeyConstraint("user_id", "number"),
+)
+"""The few tracked workflows that are active or held, so that nobody has to look for them among all.
+
+`running_since` is the last event while a session runs, `forgotten` counts the sessions that wait to be confirmed.
+"""
+
+workflow_event = _table(
+    "workflow_event",
+    _column("user_id", _Int),
+    _column("number", _Big),
+    _column("position", _Int),
+    _column("kind", _Text),
+    _column("at", _Big),
+    _column("step_index", _Small, null=True),
+    _column("session", _Int, null=True),
+    _column("request_key", _Text, null=True),
+    _column("request_digest", LargeBinary(), null=True),
+    PrimaryKeyConstraint("user_id", "number", "position"),
+    UniqueConstraint("user_id", "request_key"),
+)
+"""What happened to a tracked workflow, in order: everything else about its time follows from these rows."""
+
+# ------------------------------------------------------------------------------------------------------------ access
+
+token = _table(
+    "token",
+    _column("token_id", _Text),
+    _column("name", _Text),
+    _column("for_user", _Text, null=True),
+    _column("scopes", _Text),
+    _column("secret_hash", LargeBinary()),
+    _column("created_at", _Big),
+    _column("expires_at", _Big, null=True),
+    _column("revoked_at", _Big, null=True),
+    PrimaryKeyConstraint("token_id"),
+)
+"""A bearer token; `secret_hash` is all that is kept of its secret, `scopes` are words with a space between."""
+
+login = _table(
+    "login",
+    _column("secret_hash", LargeBinary()),
+    _column("expires_at", _Big),
+    PrimaryKeyConstraint("secret_hash"),
+)
+"""A link that logs in once."""
+
+request = _table(
+    "request",
+    _column("owner", _Text),
+    _column("request_key", _Text),
+    _column("digest", LargeBinary()),
+    _column("status", _Small),
+    _column("answer", _Text),
+    _column("created_at", _Big),
+    PrimaryKeyConstraint("owner", "request_key"),
+)
+"""The answer to a request that carried an idempotency key, for its repetition."""
+
 # ---------------------------------------------------------------------------------------------------------- cells
 
 cell_completion = _table(

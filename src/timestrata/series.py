@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -44,10 +44,10 @@ def trends(
     if by is not None:
         _check_choice("by", by, BYS)
     sums = _bucket_sums(connection, scope, bucket, by)
-    starts = _starts(scope.dates, bucket, sums)
+    starts = starts_of(scope.dates, bucket, {start for buckets in sums.values() for start in buckets})
     whole = _added(sums)
     named = _named(connection, sums, by) if by else {}
-    partial = {start for start in starts if _is_partial(start, bucket, scope.dates, today)}
+    partial = {start for start in starts if is_partial(start, bucket, scope.dates, today)}
 
     def series(buckets: dict[date, _Bucket]) -> Series:
         points = _points(starts, partial, buckets, MOVING_BUCKETS[bucket])
@@ -120,9 +120,11 @@ def _added(sums: Mapping[int | None, Mapping[date, _Bucket]]) -> dict[date, _Buc
     return whole
 
 
-def _starts(dates: DateRange, bucket: Bucket, sums: Mapping[Any, Mapping[date, _Bucket]]) -> list[date]:
-    """Return every bucket start of the range; an open side ends at the first or last bucket that has anything."""
-    filled = [start for buckets in sums.values() for start in buckets]
+def starts_of(dates: DateRange, bucket: Bucket, filled: Collection[date]) -> list[date]:
+    """Return the start of every bucket of a range; an open side ends at the first or last one that has anything.
+
+    Raises InvalidRequest for more than 10,000.
+    """
     first = dates.first or min(filled, default=None)
     last = dates.last or max(filled, default=None)
     if first is None or last is None or last < first:
@@ -132,7 +134,8 @@ def _starts(dates: DateRange, bucket: Bucket, sums: Mapping[Any, Mapping[date, _
     return list(bucket_starts(first, last, bucket))
 
 
-def _is_partial(start: date, bucket: Bucket, dates: DateRange, today: date) -> bool:
+def is_partial(start: date, bucket: Bucket, dates: DateRange, today: date) -> bool:
+    """Tell whether a range cuts a bucket, or the bucket is not over yet."""
     after = next_bucket(start, bucket)
     begins_late = dates.first is not None and start < dates.first
     ends_early = dates.last is not None and after - timedelta(days=1) > dates.last

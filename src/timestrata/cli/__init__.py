@@ -9,7 +9,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from timestrata.cli import corrections, demonstration, exports, imports, lists, questions, stores
+from timestrata.cli import (
+    corrections,
+    demonstration,
+    exports,
+    forgotten,
+    imports,
+    lists,
+    log,
+    questions,
+    serving,
+    status,
+    stores,
+    templates,
+    tokens,
+    work,
+)
 from timestrata.cli.failures import EXIT_CODES, reported
 
 __all__ = ["app", "main"]
@@ -27,8 +42,9 @@ class _Commands(TyperGroup):
 
 
 _ORDER = (
-    "demo", "init", "import", "export", "summary", "trend", "daily", "steps", "averages", "alerts", "workflows",
-    "correct", "delete", "timezone", "version",
+    "demo", "init", "template", "start", "status", "pause", "resume", "next", "complete", "cancel", "log", "forgotten",
+    "import", "export", "summary", "trend", "daily", "steps", "averages", "alerts", "workflows",
+    "correct", "delete", "timezone", "serve", "token", "version",
 )  # fmt: skip
 
 app = typer.Typer(
@@ -41,6 +57,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command("start")(work.start)
+app.command("status")(status.status)
+app.command("pause")(work.pause)
+app.command("resume")(work.resume)
+app.command("next")(work.next_)
+app.command("complete")(work.complete)
+app.command("cancel")(work.cancel)
+app.command("log")(log.log)
+_forgotten = typer.Typer(invoke_without_command=True, callback=forgotten.forgotten)
+_forgotten.command("confirm")(forgotten.confirm)
+_forgotten.command("correct")(forgotten.correct)
+app.add_typer(_forgotten, name="forgotten")
+_templates = typer.Typer(no_args_is_help=True, help="The templates of workflows: put, list, show.")
+_templates.command("put")(templates.put)
+_templates.command("list")(templates.list_)
+_templates.command("show")(templates.show)
+app.add_typer(_templates, name="template")
 app.command("init")(stores.init)
 app.command("import")(imports.import_)
 app.command("export")(exports.export)
@@ -57,6 +90,12 @@ app.command("workflows")(lists.workflows)
 app.command("correct")(corrections.correct)
 app.command("delete")(corrections.delete)
 app.command("timezone")(corrections.timezone)
+app.command("serve")(serving.serve)
+_tokens = typer.Typer(no_args_is_help=True, help="The tokens that the HTTP service lets in: create, list, revoke.")
+_tokens.command("create")(tokens.create)
+_tokens.command("list")(tokens.list_)
+_tokens.command("revoke")(tokens.revoke)
+app.add_typer(_tokens, name="token")
 app.command("demo")(demonstration.demo)
 app.command("version")(stores.version)
 

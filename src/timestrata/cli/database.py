@@ -15,22 +15,27 @@ from timestrata.settings import Settings
 
 DEFAULT_FILE = "timestrata.db"
 
+Clock = Callable[[], datetime]
+"""Tells the present, with an offset."""
 
-def open_to_read(database: str | None, today: date | None = None) -> History:
+
+def open_to_read(database: str | None, today: date | None = None, clock: Clock | None = None) -> History:
     """Open a store that is there and up to date; nothing in it is changed. `today` replaces the present."""
     url = database_url(database)
     _require_file(url)
-    return open_history(url, migrate=False, clock=clock(today))
+    return open_history(url, migrate=False, clock=clock or clock_on(today))
 
 
-def open_to_change(database: str | None) -> History:
+def open_to_change(database: str | None, clock: Clock | None = None) -> History:
     """Open a store that is there, bringing its schema up to date."""
     url = database_url(database)
     _require_file(url)
-    return open_history(url)
+    return open_history(url, clock=clock or clock_on(None))
 
 
-def open_or_create(database: str | None, settings: Settings | None = None, today: date | None = None) -> History:
+def open_or_create(
+    database: str | None, settings: Settings | None = None, today: date | None = None, clock: Clock | None = None
+) -> History:
     """Open a store, making it when it is not there yet. `today` replaces the present."""
     url = database_url(database)
     file = sqlite_file(url)
@@ -38,7 +43,7 @@ def open_or_create(database: str | None, settings: Settings | None = None, today
         _make_folder(file.parent)
     if file is not None and not file.parent.is_dir():
         raise UnsupportedDatabase(f"cannot make {str(file)!r}: there is no folder {str(file.parent)!r}")
-    return open_history(url, settings=settings, clock=clock(today))
+    return open_history(url, settings=settings, clock=clock or clock_on(today))
 
 
 def database_url(database: str | None) -> str:
@@ -74,7 +79,7 @@ def sqlite_file(url: str) -> Path | None:
     return Path(str(parsed.database))
 
 
-def clock(today: date | None) -> Callable[[], datetime]:
+def clock_on(today: date | None) -> Clock:
     """Return what tells the present: the real one, or the noon of a day (UTC)."""
     if today is None:
         return lambda: datetime.now(UTC)

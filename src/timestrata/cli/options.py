@@ -36,6 +36,40 @@ Today = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: the library's result, seconds as whole numbers.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV: a header, then one row an item.")]
+Worker = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        envvar="TIMESTRATA_USER",
+        metavar="ID",
+        help="Whose work it is (default: your login name; with a server, the user of the token).",
+    ),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server", envvar="TIMESTRATA_SERVER", metavar="URL", help="A service instead of a database: http://HOST:PORT."
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="TIMESTRATA_TOKEN",
+        metavar="TOKEN",
+        help="The token for the server; others on this machine see options, so better set the variable.",
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", help='When it happened, as "14:30", "yesterday 17:00", "20min ago" (default: now).'
+    ),
+]
+Ticket = Annotated[
+    str | None,
+    typer.Argument(metavar="[TICKET]", help="The ticket or workflow id, where several workflows are active."),
+]
 Revision = Annotated[
     int | None,
     typer.Option(
@@ -52,6 +86,7 @@ def _range(default: str) -> Any:
     return typer.Option("--range", metavar="PRESET", help=help)
 
 
+Range7Days = Annotated[Preset | None, _range("last_7_days")]
 Range30Days = Annotated[Preset | None, _range("last_30_days")]
 RangeAllTime = Annotated[Preset | None, _range("all_time")]
 RangeTrend = Annotated[Preset | None, _range("last_30_days by day, last_90_days by week, last_12_months by month")]

@@ -6,7 +6,7 @@ A write is a plan, a list of Write; the plan is made without a database and appl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -51,6 +51,34 @@ class Receipt(NamedTuple):
     day: int
     fingerprint: bytes
     first_fingerprint: bytes | None
+
+
+States = dict[str | None, tuple[int, str | None]]
+"""By user, None for all of them together: how often their history was changed, and the time zone they set."""
+
+
+class Watch(ABC):
+    """Asks for the state of users without a thread, for an event loop: it never waits.
+
+    Every ask() is answered from what was committed before it, or after. Errors of the driver pass through; a Watch
+    that raised one is to be closed.
+    """
+
+    @abstractmethod
+    def ask(self, names: Collection[str | None]) -> None:
+        """Ask for the state of users, and of all of them together with None. One question at a time."""
+
+    @abstractmethod
+    def answer(self) -> States | None:
+        """Return what was found of them; None: not yet, ask again when fileno() can be read."""
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return the file that tells when there is something to read."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
 
 
 class Dialect(ABC):
@@ -113,6 +141,10 @@ class Dialect(ABC):
     @abstractmethod
     def snapshot(self, engine: Engine) -> Engine:
         """Return an engine whose transactions read one unchanging state."""
+
+    @abstractmethod
+    def watch(self, engine: Engine) -> Watch | None:
+        """Return a Watch on a connection of its own, None where that cannot be had."""
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.engine import URL
 
 from timestrata import schema
-from timestrata.dialects.base import Dialect, Receipt, Row, UserState, Write, by_key, driver, wrapped_errors
+from timestrata.dialects.base import Dialect, Receipt, Row, UserState, Watch, Write, by_key, driver, wrapped_errors
 from timestrata.dialects.statements import integers, single_sql, single_values, statements, texts
+from timestrata.dialects.watches import PostgreSQLWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
 
 OLDEST_POSTGRESQL = 140000
@@ -32,7 +33,12 @@ class PostgreSQL(Dialect):
             raise UnsupportedDatabase(
                 "PostgreSQL needs the driver psycopg 3: pip install 'timestrata[postgres]'"
             ) from error
-        engine = create_engine(url.set(drivername="postgresql+psycopg"))
+        engine = create_engine(
+            # Kept, not opened anew: of the usual five, every further thread would open and close one each time.
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=16,
+            max_overflow=16,
+        )
         event.listen(engine, "checkin", _note_checkin)
         event.listen(engine, "checkout", _ping_when_idle)
         return engine
@@ -45,6 +51,9 @@ class PostgreSQL(Dialect):
 
     def snapshot(self, engine: Engine) -> Engine:
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def watch(self, engine: Engine) -> Watch | None:
+        return PostgreSQLWatch(own_connection(engine))
 
     def lock(
         self, connection: Connection, user_ids: Sequence[int], keys: Sequence[tuple[int, str]]

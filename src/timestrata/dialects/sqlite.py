@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
 from sqlalchemy.engine import URL
 
-from timestrata.dialects.base import Dialect, Receipt, UserState, Write, by_key, driver, insert_sql, merge_clause
+from timestrata.dialects.base import Dialect, Receipt, UserState, Watch, Write, by_key, driver, insert_sql, merge_clause
+from timestrata.dialects.watches import SQLiteWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
 
 OLDEST_SQLITE = (3, 37, 0)
@@ -62,6 +63,11 @@ class SQLite(Dialect):
 
     def snapshot(self, engine: Engine) -> Engine:
         return engine  # a deferred transaction reads the state of its first SELECT
+
+    def watch(self, engine: Engine) -> Watch | None:
+        name = engine.url.database
+        # A database in memory lives in one connection, which is lent to whoever works with it.
+        return SQLiteWatch(own_connection(engine)) if name and name != ":memory:" else None
 
     def lock(
         self, connection: Connection, user_ids: Sequence[int], keys: Sequence[tuple[int, str]]

@@ -1,0 +1,280 @@
+"""Figures by group and sub-group: people, ticket types, templates, steps, days, weeks, months.
+
+Cells are added up by the database, into weeks and months too; nothing is read one cell at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table, and_, func, literal_column, select
+from sqlalchemy.sql import ColumnElement
+
+from timestrata import schema
+from timestrata.answers import GROUPS, Aggregation, AggregationReport, Figures, GroupBy
+from timestrata.calendar import BUCKETS, Bucket, DateRange, day_date, next_bucket
+from timestrata.errors import InvalidRequest
+from timestrata.measures import Tally
+from timestrata.reports import Group, Scope, active_of, coverage, figures, limited, names_of, tallies, within
+from timestrata.series import is_partial, starts_of
+
+MOST_GROUPS = 10_000
+"""Groups of an answer, and sub-groups: each is about 600 bytes of JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How a scope is divided. `fill_gaps` adds the days, weeks or months in which there was nothing."""
+
+    group: GroupBy
+    sub_group: GroupBy | None = None
+    template: str | None = None
+    fill_gaps: bool = False
+
+    def check(self, scope: Scope) -> None:
+        """Raise InvalidRequest for what is no group, comes twice or is not kept."""
+        for argument, found in (("group", self.group), ("sub_group", self.sub_group)):
+            if found not in GROUPS and (found is not None or argument == "group"):
+                raise InvalidRequest(argument, found, f"one of {', '.join(GROUPS)}")
+        both = (self.group, self.sub_group)
+        if self.group == self.sub_group:
+            raise InvalidRequest("sub_group", self.sub_group, "another one than the group")
+        if "step" in both and "ticket_type" in both:
+            raise InvalidRequest("sub_group", self.sub_group, "no steps with ticket types: steps are kept by template")
+        if "step" in both and scope.ticket_type is not None:
+            raise InvalidRequest("ticket_type", scope.ticket_type, "none with steps, which are kept by template")
+
+
+class _Label(NamedTuple):
+    """What a group is called, and its place among the others."""
+
+    place: tuple[Any, ...]
+    name: str
+    template: str | None = None
+    step_index: int | None = None
+    bucket: date | None = None
+
+
+_Groups = dict[_Label, Group]
+_NOTHING = Group(Tally(), 0, 0)
+
+
+def aggregations(connection: Connection, scope: Scope, grouping: Grouping, today: date) -> AggregationReport:
+    """Return the figures of a scope by group. Raises InvalidRequest, also for more than 10,000 groups."""
+    grouping.check(scope)
+    group, sub_group = grouping.group, grouping.sub_group
+    total = _summed(connection, scope, grouping.template).get((), _NOTHING)
+    label = _labels(connection, group)
+    groups = {label(key[0]): one for key, one in _summed(connection, scope, grouping.template, group).items()}
+    subs: dict[_Label, _Groups] = {each: {} for each in groups}
+    if sub_group is not None:
+        sub_label = _labels(connection, sub_group)
+        for (number, sub), one in _summed(connection, scope, grouping.template, group, sub_group).items():
+            subs[label(number)][sub_label(sub)] = one
+    if grouping.fill_gaps:
+        groups = _filled(groups, group, scope.dates)
+        if sub_group is not None:
+            subs = _sub_filled({each: subs.get(each, {}) for each in groups}, (group, sub_group), scope.dates)
+    return AggregationReport(
+        dates=scope.dates,
+        group=group,
+        sub_group=sub_group,
+        user_id=scope.user_id,
+        ticket_type=scope.ticket_type,
+        template=grouping.template,
+        total=Figures(**figures(total)),
+        groups=_in_order(groups, group, scope.dates, today, subs, sub_group),
+        coverage=coverage(connection, scope.user_id),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ from the cells
+
+
+def _summed(
+    connection: Connection, scope: Scope, template: str | None, *groups: GroupBy
+) -> dict[tuple[int, ...], Group]:
+    """Return everything that was done or worked in a scope by the numbers of groups; steps from their own cells."""
+    if "step" in groups:
+        return _summed_steps(connection, scope, template, groups)
+    done = schema.cell_completion
+    keys = [_key(done, group) for group in groups]
+    found = tallies(connection, done, _condition(done, scope, template), keys, MOST_GROUPS)
+    worked = _worked(connection, scope, template, groups)
+    nothing = (Tally(), 0)
+    return {key: Group(*found.get(key, nothing), worked.get(key, 0)) for key in found.keys() | worked.keys()}
+
+
+def _summed_steps(
+    connection: Connection, scope: Scope, template: str | None, groups: tuple[GroupBy, ...]
+) -> dict[tuple[int, ...], Group]:
+    """Return what was done in steps. A step has one template, so the database is not asked to group by both."""
+    cells = schema.cell_step
+    asked = [group for group in groups if group != "template"]
+    keys = [_key(cells, group) for group in asked]
+    found = tallies(connection, cells, _condition(cells, scope, template), keys, MOST_GROUPS)
+    step = schema.step.c
+    templates = {row.step_id: row.template_id for row in connection.execute(select(step.step_id, step.template_id))}
+    summed = {}
+    for key, (tally, users) in found.items():
+        numbers = dict(zip(asked, key, strict=True))
+        numbers["template"] = templates[numbers["step"]]
+        summed[tuple(numbers[group] for group in groups)] = Group(tally, users, active_of(tally))
+    return summed
+
+
+def _worked(
+    connection: Connection, scope: Scope, template: str | None, groups: tuple[GroupBy, ...]
+) -> dict[tuple[int, ...], int]:
+    cells = schema.cell_worked
+    keys = [_key(cells, group).label(f"key_{position}") for position, group in enumerate(groups)]
+    names = [key.name for key in keys]
+    statement = select(func.count(), func.sum(cells.c.worked_seconds), *keys).group_by(*names)
+    rows = limited(connection, statement.where(_condition(cells, scope, template)), MOST_GROUPS)
+    return {tuple(key): int(seconds) for count, seconds, *key in rows if count}
+
+
+def _condition(cells: Table, scope: Scope, template: str | None) -> ColumnElement[bool]:
+    condition = within(cells, scope)
+    if template is None:
+        return condition
+    found = select(schema.template.c.template_id).where(schema.template.c.name == template)
+    if cells is schema.cell_step:
+        steps = schema.step.c
+        found = select(steps.step_id).where(steps.template_id.in_(found))
+        return and_(condition, cells.c.step_id.in_(found))
+    return and_(condition, cells.c.template_id.in_(found))
+
+
+def _key(cells: Table, group: GroupBy) -> ColumnElement[Any]:
+    """Return the number that a cell is grouped by: an id, a day, the Monday of a week, a month counted from year 0."""
+    c = cells.c
+    if group == "week":
+        return c.day - (c.day + _number(3 + 7 * 200_000)) % _number(7)
+    if group == "month":
+        return _month(c.day)
+    column: ColumnElement[Any] = c.day if group == "day" else c[f"{group}_id"]
+    return column
+
+
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value), schema.cell_step.c.day.type)
+
+
+def _month(day: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return 12 * year + month - 1 of a day number, in integers that both databases divide alike (none is negative).
+
+    Source: C. Neri and L. Schneider, "Euclidean affine functions and their application to calendar algorithms" (2022).
+    """
+    n = _number
+    quarter_days = n(4) * (day + n(719_468)) + n(3)  # from 0000-03-01
+    century = quarter_days // n(146_097)
+    of_century = quarter_days % n(146_097) // n(4) * n(4) + n(3)
+    year, of_year = of_century // n(1461), of_century % n(1461) // n(4)
+    month = (n(2141) * of_year + n(197_913)) // n(65_536)  # 3 is March, 14 February
+    return (n(100) * century + year) * n(12) + month - n(1)
+
+
+# ----------------------------------------------------------------------------------------------------- names and order
+
+
+def _labels(connection: Connection, group: GroupBy) -> Callable[[int], _Label]:
+    """Return a function from the number of a group to its label."""
+    if group == "step":
+        return _step_labels(connection).__getitem__
+    if group == "month":
+        return lambda number: _bucket_label(date(number // 12, number % 12 + 1, 1))
+    if group in ("day", "week"):
+        return lambda number: _bucket_label(day_date(number))
+    tables = {"user": schema.user, "ticket_type": schema.ticket_type, "template": schema.template}
+    names = names_of(connection, tables[group])
+    return lambda number: _Label((names[number],), names[number])
+
+
+def _bucket_label(start: date) -> _Label:
+    return _Label((start,), start.isoformat(), bucket=start)
+
+
+def _step_labels(connection: Connection) -> dict[int, _Label]:
+    step, template = schema.step.c, schema.template.c
+    rows = connection.execute(
+        select(step.step_id, template.name, step.step_index, step.name).join(
+            schema.template, template.template_id == step.template_id
+        )
+    )
+    return {number: _Label((of, index, name), name, of, index) for number, of, index, name in rows}
+
+
+def _in_order(
+    groups: _Groups,
+    kind: GroupBy,
+    dates: DateRange,
+    today: date,
+    subs: Mapping[_Label, _Groups],
+    sub_kind: GroupBy | None = None,
+) -> tuple[Aggregation, ...]:
+    """Return groups as they are answered, in the order of their labels, with their sub-groups."""
+    found = []
+    for label in sorted(groups, key=lambda label: label.place):
+        bucket = _bucket(kind)
+        inside = _clipped(dates, label, bucket)
+        found.append(
+            Aggregation(
+                **figures(groups[label]),
+                name=label.name,
+                template=label.template,
+                step_index=label.step_index,
+                bucket=label.bucket,
+                partial=bool(bucket and label.bucket and is_partial(label.bucket, bucket, dates, today)),
+                sub_groups=_in_order(subs.get(label, {}), sub_kind, inside, today, {}) if sub_kind else (),
+            )
+        )
+    return tuple(found)
+
+
+# -------------------------------------------------------------------------------------------------------------- gaps
+
+
+def _bucket(kind: GroupBy | None) -> Bucket | None:
+    return next((bucket for bucket in BUCKETS if bucket == kind), None)
+
+
+def _clipped(dates: DateRange, label: _Label, bucket: Bucket | None) -> DateRange:
+    """Return the days of a range that are in a group."""
+    if bucket is None or label.bucket is None:
+        return dates
+    last = next_bucket(label.bucket, bucket) - timedelta(days=1)
+    return DateRange(max(dates.first or date.min, label.bucket), min(dates.last or date.max, last))
+
+
+def _filled(groups: _Groups, kind: GroupBy, dates: DateRange) -> _Groups:
+    """Return groups with those of a time without anything among them."""
+    bucket = _bucket(kind)
+    if bucket is None:
+        return groups
+    starts = starts_of(dates, bucket, [label.bucket for label in groups if label.bucket])
+    return {_bucket_label(start): _NOTHING for start in starts} | groups
+
+
+def _sub_filled(subs: dict[_Label, _Groups], kinds: tuple[GroupBy, GroupBy], dates: DateRange) -> dict[_Label, _Groups]:
+    """Return the sub-groups of each group with those of a time without anything among them."""
+    outer, bucket = map(_bucket, kinds)
+    if bucket is None:
+        return subs
+    starts = starts_of(dates, bucket, [label.bucket for groups in subs.values() for label in groups if label.bucket])
+    if not starts:
+        return subs
+    whole = DateRange(dates.first or starts[0], dates.last or next_bucket(starts[-1], bucket) - timedelta(days=1))
+    filled: dict[_Label, _Groups] = {}
+    count = 0
+    for label, groups in subs.items():
+        inside = _clipped(whole, label, outer)
+        inner = starts_of(inside, bucket, ())
+        filled[label] = {_bucket_label(start): _NOTHING for start in inner} | groups
+        count += len(filled[label])
+        if count > MOST_GROUPS:
+            raise InvalidRequest("fill_gaps", f"{count} sub-groups and more", f"at most {MOST_GROUPS}: a shorter range")
+    return filled

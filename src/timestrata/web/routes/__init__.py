@@ -1,0 +1,17 @@
+"""The routes, by what they are about."""
+
+from fastapi import APIRouter
+
+from timestrata.web.routes import aggregations, completions, documentation, events, health, history, login, tracking
+
+ROUTERS: list[APIRouter] = [
+    completions.router,
+    history.router,
+    tracking.router,
+    aggregations.router,
+    events.router,
+    health.router,
+    login.router,
+    documentation.router,
+]
+"""Every router of the service, those that are asked most first: the framework tries one after the other."""

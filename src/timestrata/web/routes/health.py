@@ -1,0 +1,41 @@
+"""For those who watch the service: is it alive, can it answer, what has it done."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request, Response
+
+from timestrata.web import wire
+from timestrata.web.metrics import MEDIA_TYPE
+from timestrata.web.problems import unavailable
+from timestrata.web.service import service_of
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health", summary="Is the process alive?")
+async def health() -> Response:
+    """Answer without asking the database: an orchestrator must not restart a process because the database is gone."""
+    return wire.respond({"status": "ok", "version": version("timestrata")})
+
+
+@router.get("/ready", summary="Can requests be answered?", responses={503: {"description": "Not now"}})
+async def ready(request: Request) -> Response:
+    """Answer 200 while the database answers and has the schema that this version needs, else 503."""
+    obstacle = await service_of(request).readiness.obstacle()
+    if obstacle is not None:
+        raise unavailable(obstacle, "not_ready")
+    return wire.respond({"status": "ready"})
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Return the counts of all workers, and what the store says now, in the text format of Prometheus."""
+    service = service_of(request)
+    try:
+        gauges = await service.run(service.gauges)
+    except Exception as error:  # the counts are wanted most of all while the database is gone
+        service.log.warning("gauges not read", reason=type(error).__name__)
+        gauges = []
+    return Response(service.metrics.exposition(gauges), media_type=MEDIA_TYPE)

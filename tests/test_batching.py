@@ -1,0 +1,513 @@
+"""Single records of many callers share transactions: each is told its own outcome, after its commit, whoever fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import get_context
+from random import Random
+from threading import Barrier, Event, Thread
+
+import pytest
+from conftest import reopened
+from facts_made import assert_in_step, dump, made
+from sqlalchemy import event, select, text
+
+from timestrata import CompletedWorkflow, History, open_history, schema
+from timestrata.batching import GroupCommit
+from timestrata.ingest import Outcome
+
+SECONDS = 30
+"""More than anything here takes; a test that needs it has failed."""
+
+USERS = ("ada", "bob", "Jos\u00e9")
+
+
+def in_threads(*work: Callable[[], object]) -> None:
+    """Call functions in threads that start together. None of them may hang or fail."""
+    start = Barrier(len(work))
+    finished: list[object] = []
+
+    def run(call: Callable[[], object]) -> None:
+        start.wait(SECONDS)
+        finished.append(call())
+
+    threads = [Thread(target=run, args=(call,), daemon=True) for call in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert len(finished) == len(work)
+
+
+def facts_of(count: int) -> list[CompletedWorkflow]:
+    return [made(f"w{index}", index % 40, user_id=USERS[index % 3], estimated_seconds=20) for index in range(count)]
+
+
+# ----------------------------------------------------------------------------------------------------- many threads
+
+
+def test_threads_get_their_own_outcomes_and_nothing_is_lost_or_doubled(
+    history: History, make_store: Callable[[], str]
+) -> None:
+    facts = facts_of(96)
+    told: list[tuple[CompletedWorkflow, Outcome]] = []
+
+    def record(seed: int) -> None:
+        mine = facts.copy()
+        Random(seed).shuffle(mine)
+        told.extend((fact, history.record(fact)) for fact in mine[:12])
+
+    in_threads(*[lambda seed=seed: record(seed) for seed in range(64)])
+
+    assert len(told) == 64 * 12
+    assert all((fact.user_id, fact.workflow_id) == (told.user_id, told.workflow_id) for fact, told in told)
+    statuses = Counter((outcome.workflow_id, outcome.status) for _, outcome in told)
+    seen = {fact.workflow_id for fact, _ in told}
+    assert {key: statuses[key, "recorded"] for key in seen} == dict.fromkeys(seen, 1)
+    assert {status for _, status in statuses} == {"recorded", "replayed"}
+    assert_in_step(history)
+    with open_history(make_store()) as alone:
+        alone.record([fact for fact in facts if fact.workflow_id in seen])
+        assert dump(history) == dump(alone)
+
+
+def test_what_was_acknowledged_is_committed(history: History, store_url: str) -> None:
+    with reopened(store_url) as other:
+
+        def record(seed: int) -> None:
+            for number in range(5):
+                fact = made(f"w{seed}-{number}", user_id=USERS[seed % 3])
+                assert history.record(fact).status == "recorded"
+                assert other.workflow(fact.user_id, fact.workflow_id).workflow.active_seconds == 600
+
+        in_threads(*[lambda seed=seed: record(seed) for seed in range(16)])
+
+
+def test_threads_may_share_a_history_in_memory() -> None:
+    with open_history("sqlite://") as history:
+        in_threads(*[lambda fact=fact: history.record(fact) for fact in facts_of(30)])
+
+        assert history.summary("all_time").completed == 30
+        assert_in_step(history)
+
+
+# -------------------------------------------------------------------------------------------------- one transaction
+
+
+@contextmanager
+def checkouts(history: History) -> Iterator[list[object]]:
+    """Note every time that a connection is taken, which is once a transaction."""
+    taken: list[object] = []
+
+    def note(connection: object, *_: object) -> None:
+        taken.append(connection)
+
+    event.listen(history.engine, "checkout", note)
+    yield taken
+    event.remove(history.engine, "checkout", note)
+
+
+@contextmanager
+def held(url: str) -> Iterator[None]:
+    """Let everybody who writes for ada wait: her row, or the whole file, is locked by a transaction."""
+    with reopened(url) as other, other.engine.connect() as connection, connection.begin() as transaction:
+        other.record(made("holder"), connection=connection)
+        yield
+        transaction.rollback()
+
+
+def outcomes(futures: Sequence[Future[Outcome]]) -> list[Outcome]:
+    return [future.result(SECONDS) for future in futures]
+
+
+def statuses(futures: Sequence[Future[Outcome]]) -> list[str]:
+    return [outcome.status for outcome in outcomes(futures)]
+
+
+def test_one_caller_alone_makes_one_transaction_a_record(history: History) -> None:
+    history.record(made("w0"))
+
+    with checkouts(history) as taken:
+        history.record(made("w1"))
+        history.record(made("w2"))
+
+    assert len(taken) == 2
+
+
+def test_what_comes_during_a_commit_shares_the_next_one(history: History, store_url: str) -> None:
+    history.record(made("w0"))
+
+    with checkouts(history) as taken:
+        with held(store_url):
+            futures = [history.submit(made(f"w{number}")) for number in range(1, 40)]
+        found = outcomes(futures)
+
+    assert [(outcome.workflow_id, outcome.status) for outcome in found] == [
+        (f"w{number}", "recorded") for number in range(1, 40)
+    ]
+    assert len(taken) in (1, 2)  # one when the writer thread was slower than all that was submitted
+    assert_in_step(history)
+
+
+def test_threads_that_record_at_once_share_transactions(history: History, store_url: str) -> None:
+    history.record(made("w0"))
+    together = Barrier(21)
+
+    def record(name: str) -> None:
+        together.wait(SECONDS)
+        history.record(made(name))
+
+    threads = [Thread(target=record, args=(f"w{number}",), daemon=True) for number in range(1, 21)]
+    with checkouts(history) as taken:
+        with held(store_url):
+            for thread in threads:
+                thread.start()
+            together.wait(SECONDS)
+        for thread in threads:
+            thread.join(SECONDS)
+
+    assert history.summary("all_time").completed == 21
+    assert len(taken) < 20
+
+
+def test_a_user_s_items_keep_their_order(history: History, store_url: str) -> None:
+    history.record(made("w0"))
+    names = [f"w{number}" for number in range(1, 30)]
+    Random(1).shuffle(names)
+
+    with held(store_url):
+        futures = [history.submit(made(name)) for name in names]
+    outcomes(futures)
+
+    c = schema.receipt.c
+    with history.engine.connect() as connection:
+        assert connection.execute(select(c.workflow_id).order_by(c.number)).scalars().all() == ["w0", *names]
+
+
+def test_twins_in_a_batch_are_replays_and_conflicts(history: History, store_url: str) -> None:
+    history.record(made("w0"))
+    one = made("w1")
+
+    with held(store_url):
+        items = [made("first"), one, one, replace(one, ticket_key="TK-2"), made("w0", 7), made("w2")]
+        futures = [history.submit(item) for item in items]
+
+    assert statuses(futures) == ["recorded", "recorded", "replayed", "conflict", "conflict", "recorded"]
+    assert_in_step(history)
+
+
+# -------------------------------------------------------------------------------------------------------- a Future
+
+
+def test_asyncio_awaits_outcomes(history: History) -> None:
+    async def record_all() -> list[Outcome]:
+        futures = [asyncio.wrap_future(history.submit(fact)) for fact in facts_of(40)]
+        return await asyncio.wait_for(asyncio.gather(*futures), SECONDS)
+
+    found = asyncio.run(record_all())
+
+    assert [outcome.workflow_id for outcome in found] == [fact.workflow_id for fact in facts_of(40)]
+    assert {outcome.status for outcome in found} == {"recorded"}
+    assert_in_step(history)
+
+
+def test_what_cannot_be_accepted_is_rejected_at_once(history: History) -> None:
+    found = history.submit({"user_id": "ada", "workflow_id": "w1"})
+
+    assert found.done()
+    assert (found.result().status, found.result().workflow_id) == ("rejected", "w1")
+
+
+def test_what_is_cancelled_in_time_is_not_recorded(history: History, store_url: str) -> None:
+    history.record(made("w0"))
+
+    with held(store_url):
+        futures = [history.submit(made(name)) for name in ("w1", "w2", "w3")]
+        assert futures[1].cancel()
+
+    assert statuses([futures[0], futures[2]]) == ["recorded", "recorded"]
+    assert history.summary("all_time").completed == 3
+
+
+def test_closing_finishes_what_was_submitted(history: History, store_url: str) -> None:
+    with open_history(store_url) as other:
+        futures = [other.submit(fact) for fact in facts_of(50)]
+
+    assert all(future.done() for future in futures)
+    assert history.summary("all_time").completed == 50
+
+
+def test_a_closed_history_can_be_used_again(history: History) -> None:
+    history.submit(made("w1"))
+    history.close()
+    history.close()
+
+    assert history.submit(made("w2")).result(SECONDS).status == "recorded"
+    assert history.summary("all_time").completed == 2
+
+
+# -------------------------------------------------------------------------------------------------------- failures
+
+
+@contextmanager
+def refusing(history: History, workflow_id: str) -> Iterator[None]:
+    """Let the database refuse the completion of one workflow."""
+    if history.engine.dialect.name == "sqlite":
+        create = [
+            f"CREATE TRIGGER refuse BEFORE INSERT ON ts_completion WHEN new.workflow_id = '{workflow_id}' "
+            "BEGIN SELECT RAISE(ABORT, 'made'); END"
+        ]
+    else:
+        create = [
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF new.workflow_id = '{workflow_id}' THEN RAISE 'made'; END IF; RETURN new; END $$",
+            "CREATE TRIGGER refuse BEFORE INSERT ON ts_completion FOR EACH ROW EXECUTE FUNCTION refuse()",
+        ]
+    with history.engine.begin() as connection:
+        for statement in create:
+            connection.execute(text(statement))
+    yield
+
+
+def test_an_item_that_fails_does_not_spoil_its_batch(history: History, store_url: str) -> None:
+    history.record(made("w0"))
+    with refusing(history, "bad"):
+        with held(store_url):
+            futures = [history.submit(made(name)) for name in ("w1", "w2", "bad", "w3")]
+
+        assert "made" in str(futures[2].exception(SECONDS))
+        assert statuses([*futures[:2], futures[3]]) == ["recorded"] * 3
+        assert history.summary("all_time").completed == 4
+        assert_in_step(history)
+
+
+def test_threads_get_their_own_errors(history: History) -> None:
+    names = ["bad", *[f"w{number}" for number in range(23)]]
+    failed: list[str] = []
+
+    def record(name: str) -> None:
+        try:
+            history.record(made(name))
+        except Exception:
+            failed.append(name)
+
+    with refusing(history, "bad"):
+        in_threads(*[lambda name=name: record(name) for name in names])
+
+    assert failed == ["bad"]
+    assert history.summary("all_time").completed == 23
+    assert_in_step(history)
+
+
+# ----------------------------------------------------------------------------------------------- leaders and batches
+
+
+class Work:
+    """What a group carries out: doubles numbers, and stops in the first batch until it may go on."""
+
+    def __init__(self, died: BaseException | None = None) -> None:
+        self.batches: list[list[int]] = []
+        self.alone_: list[tuple[int, Exception | None]] = []
+        self.begun = Event()
+        self.go_on = Event()
+        self.died = died
+
+    def together(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        if len(self.batches) == 1:
+            self.begun.set()
+            assert self.go_on.wait(SECONDS)
+        if self.died is not None and len(self.batches) <= 2:
+            raise self.died
+        return [2 * item for item in items]
+
+    def alone(self, item: int, met: Exception | None) -> int:
+        self.alone_.append((item, met))
+        if met is not None:
+            raise met
+        return -item
+
+
+def led_by_thread(group: GroupCommit[int, int], work: Work) -> Thread:
+    """Return a thread that leads the first batch, which has begun."""
+
+    def lead() -> None:
+        try:
+            assert group.call(0) == 0
+        except (KeyboardInterrupt, SystemExit):
+            assert work.died is not None
+
+    thread = Thread(target=lead, daemon=True)
+    thread.start()
+    assert work.begun.wait(SECONDS)
+    return thread
+
+
+def test_a_batch_is_bounded_and_in_order() -> None:
+    work = Work()
+    group = GroupCommit(work.together, work.alone, largest=4)
+    leader = led_by_thread(group, work)
+
+    futures = [group.submit(number) for number in range(1, 11)]
+    work.go_on.set()
+
+    assert [future.result(SECONDS) for future in futures] == [2 * number for number in range(1, 11)]
+    assert work.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
+    leader.join(SECONDS)
+
+
+@pytest.mark.parametrize("death", [KeyboardInterrupt("died"), SystemExit("died")])
+def test_nobody_waits_for_a_leader_that_died(death: BaseException) -> None:
+    """The leader of the first batch dies, and the writer thread in the second: its items go their own ways."""
+    work = Work(death)
+    group = GroupCommit(work.together, work.alone)
+    leader = led_by_thread(group, work)
+
+    futures = [group.submit(number) for number in (1, 2, 3)]
+    work.go_on.set()
+    leader.join(SECONDS)
+
+    assert [future.result(SECONDS) for future in futures] == [-1, -2, -3]
+    assert group.call(4) == 8
+    assert group.submit(5).result(SECONDS) == 10
+    assert work.batches == [[0], [1, 2, 3], [4], [5]]
+
+
+def test_threads_that_wait_are_served_when_their_leader_dies() -> None:
+    work = Work(SystemExit("died"))
+    group = GroupCommit(work.together, work.alone)
+    found: list[int] = []
+    leader = led_by_thread(group, work)
+
+    def follow(number: int) -> None:
+        try:
+            found.append(abs(group.call(number)))
+        except SystemExit:
+            found.append(0)
+
+    first = [group.submit(number) for number in (1, 2)]
+    followers = [Thread(target=follow, args=(number,), daemon=True) for number in range(3, 20)]
+    for follower in followers:
+        follower.start()
+    work.go_on.set()
+    for follower in [leader, *followers]:
+        follower.join(SECONDS)
+
+    assert len(found) == len(followers)
+    assert [abs(future.result(SECONDS)) for future in first] == [1, 2]
+
+
+@contextmanager
+def interrupted_once(when: Callable[[], object]) -> Iterator[None]:
+    """Interrupt the main thread once, as Ctrl-C does, when something is true."""
+    left = Event()
+
+    def interrupt(*_: object) -> None:
+        if not left.is_set():
+            left.set()
+            raise KeyboardInterrupt
+
+    def send(main: int) -> None:
+        while not left.wait(0.01):  # again, because a signal just before a thread waits is seen only after it
+            if when():
+                signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    sender = Thread(target=send, args=(threading.get_ident(),), daemon=True)
+    sender.start()
+    try:
+        yield
+    finally:
+        left.set()
+        sender.join(SECONDS)
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot signal a thread")
+def test_a_caller_interrupted_while_it_waits_leaves_the_queue() -> None:
+    work = Work()
+    group = GroupCommit(work.together, work.alone)
+    leader = led_by_thread(group, work)
+
+    with interrupted_once(lambda: group._queue), pytest.raises(KeyboardInterrupt):
+        group.call(1)
+    after = group.submit(2)
+    work.go_on.set()
+
+    assert after.result(SECONDS) == 4
+    leader.join(SECONDS)
+    assert work.batches == [[0], [2]]
+
+
+def test_an_item_repeated_alone_does_not_hold_up_others() -> None:
+    """An item that waits for a better moment has given the lead away."""
+    released = Event()
+
+    def together(items: Sequence[str]) -> Sequence[str]:
+        if "bad" in items:
+            raise OSError("gone")
+        return items
+
+    def alone(item: str, met: Exception | None) -> str:
+        if item == "bad":
+            assert released.wait(SECONDS)
+        return item
+
+    group = GroupCommit(together, alone)
+    thread = Thread(target=lambda: group.call("bad"), daemon=True)
+    thread.start()
+    bad = group.submit("bad")
+
+    assert group.submit("good").result(SECONDS) == "good"
+    assert group.call("good") == "good"
+    assert thread.is_alive()
+    assert not bad.done()
+    released.set()
+    thread.join(SECONDS)
+    assert bad.result(SECONDS) == "bad"
+
+
+def test_the_error_of_an_item_alone_is_handed_to_its_repetition() -> None:
+    gone = OSError("gone")
+
+    def together(items: Sequence[int]) -> Sequence[int]:
+        raise gone
+
+    work = Work()
+    group = GroupCommit(together, work.alone)
+
+    with pytest.raises(OSError, match="gone"):
+        group.call(1)
+    assert group.submit(2).exception(SECONDS) is gone
+    assert work.alone_ == [(1, gone), (2, gone)]
+
+
+def _call_in_child(group: GroupCommit[int, int]) -> None:
+    assert group.call(7) == 14
+    assert group.submit(8).result(SECONDS) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_its_parent_s_leader() -> None:
+    work = Work()
+    group = GroupCommit(work.together, work.alone)
+    leader = led_by_thread(group, work)
+    queued = group.submit(1)
+
+    child = get_context("fork").Process(target=_call_in_child, args=(group,))
+    child.start()
+    child.join(SECONDS)
+
+    assert child.exitcode == 0
+    work.go_on.set()
+    assert queued.result(SECONDS) == 2
+    leader.join(SECONDS)

@@ -1,0 +1,34 @@
+"""The lists of the library, asked for by a client: the tests of test_lists.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import test_lists
+from client_service import Through, behaviour_in, client_of
+from conftest import NOW
+
+from timestrata import open_history
+
+globals().update(
+    behaviour_in(
+        test_lists,
+        without={},
+    )
+)
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """One database: what differs between them is not seen from afar."""
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture
+def history(store_url: str) -> Iterator[Any]:
+    """An empty history, asked through the service."""
+    with open_history(store_url, clock=lambda: NOW) as opened, client_of(opened) as client:
+        yield Through(opened, client)
