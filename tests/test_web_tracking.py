@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from facts_made import dump, made
 from starlette.testclient import TestClient
+from web_client import QUIET, served
 
 from timestrata import History, open_history
 from timestrata.formats.jsonl import workflow_to_json
@@ -273,6 +276,24 @@ def test_a_stream_that_breaks_off_in_its_packing_is_refused_and_can_be_sent_agai
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
     assert again["recorded"] + again["replayed"] == 2500
     assert history.summary("all_time").completed == 2500
+
+
+def test_a_stream_that_is_sent_slowly_keeps_nobody_else_waiting(history: History) -> None:
+    with served(history, replace(QUIET, threads=1)) as service:
+        admin = service.client("admin")
+
+        async def slowly() -> AsyncIterator[bytes]:
+            body = lines(documents(3))
+            yield body[:100]
+            assert (await admin.asynchronous.get("/api/v1/templates")).status_code == 200
+            yield body[100:]
+
+        async def send() -> Any:
+            return await admin.asynchronous.post("/api/v1/time/completions", headers=NDJSON, content=slowly())
+
+        answer = service.run(asyncio.wait_for(send(), 20)).json()
+
+    assert answer["recorded"] == 3
 
 
 def test_what_belongs_to_others_is_rejected_item_by_item(

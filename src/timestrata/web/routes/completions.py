@@ -100,7 +100,8 @@ async def _record_stream(request: Request, writer: Writer) -> Response:
         answer.seek(0)
 
     try:
-        await writer.run(work)
+        # Not one of the service's few threads: somebody who sends slowly would keep it from everybody else.
+        await asyncio.to_thread(work, writer.service.history)
     except BaseException:
         answer.close()
         raise

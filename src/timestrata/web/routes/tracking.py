@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from timestrata.errors import UnknownSession
+from timestrata.errors import UnknownSession, UnknownTemplate
 from timestrata.facts import MAX_STEP_INDEX
 from timestrata.history import History
 from timestrata.ingest import Outcome
@@ -38,7 +38,10 @@ async def put_template(body: TemplateBody, writer: Writes) -> Response:
     steps = [TemplateStep(step.name, step.estimated_seconds) for step in body.steps]
 
     def put(history: History) -> tuple[object, bool]:
-        known = {template.name: template for template in history.tracking.templates()}.get(body.name)
+        try:
+            known = history.tracking.template(body.name)
+        except UnknownTemplate:
+            known = None
         template = history.tracking.put_template(
             body.name, body.ticket_type, steps, estimated_seconds=body.estimated_seconds
         )
