@@ -283,7 +283,8 @@ def _completion_row(one: _New) -> tuple[Any, ...]:
 
 def _receipt_row(one: _New) -> tuple[Any, ...]:
     workflow_id = one.filed.workflow.workflow_id
-    return (one.labels.user, workflow_id, one.number, 1, schema.RECORDED, one.filed.day, one.fingerprint, None)
+    key = (one.labels.user, workflow_id)
+    return (*key, one.number, 1, schema.RECORDED, one.filed.day, one.fingerprint, None, None)
 
 
 def _session_rows(one: _New) -> Iterator[tuple[Any, ...]]:

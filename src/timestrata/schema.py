@@ -138,9 +138,13 @@ receipt = _table(
     _column("day", _Int),
     _column("fingerprint", LargeBinary()),
     _column("first_fingerprint", LargeBinary(), null=True),
+    _column("changed", _Big, null=True),
     PrimaryKeyConstraint("user_id", "workflow_id"),
 )
-"""The memory that a workflow id was recorded. `first_fingerprint` is set once a correction replaced the content."""
+"""The memory that a workflow id was recorded. `first_fingerprint` is set once a correction replaced the content.
+
+`changed` is the user's seq at the last correction or deletion, None while there was none: then `number` tells it.
+"""
 
 # -------------------------------------------------------------------------------------------------- facts, and raw
 
@@ -354,6 +358,83 @@ cell_worked = _table(
     PrimaryKeyConstraint("user_id", "day", "ticket_type_id", "template_id"),
     cell=True,
 )
+
+# --------------------------------------------------------------------------------------------------------- archive
+
+WRITING, KEPT = 1, 2
+
+archive_file = _table(
+    "archive_file",
+    _column("file_id", _Text),
+    _column("path", _Text),
+    _column("state", _Small),
+    _column("completions", _Int),
+    _column("bytes", _Big),
+    _column("digest", LargeBinary(), null=True),
+    _column("created_at", _Big),
+    PrimaryKeyConstraint("file_id"),
+)
+"""A Parquet file of the archive, its path below the archive's root, the SHA-256 of its bytes.
+
+It is here, WRITING, before it is there: a file that nobody finished is known, and removed by the next run.
+"""
+
+EXPORTED, PURGED, VOID = 1, 2, 3
+
+archive_part = _table(
+    "archive_part",
+    _column("user_id", _Int),
+    _column("day", _Int),
+    _column("file_id", _Text),
+    _column("state", _Small),
+    _column("completions", _Int),
+    _column("digest", LargeBinary()),
+    PrimaryKeyConstraint("user_id", "day", "file_id"),
+)
+"""The completions of a user and day in a file, and the digest of their content.
+
+EXPORTED: in the file, and still in the tables. PURGED: in the file only. VOID: the file's rows no longer count, because
+the facts are back in the tables, or in another part.
+"""
+
+day_seal = _table(
+    "day_seal",
+    _column("user_id", _Int),
+    _column("day", _Int),
+    _column("sealed_at", _Big),
+    _column("cells_digest", LargeBinary()),
+    PrimaryKeyConstraint("user_id", "day"),
+)
+"""A user's day of which facts were purged: the digest of its cells by completion and by step, as they were then."""
+
+archived_worked = _table(
+    "archived_worked",
+    _column("user_id", _Int),
+    _column("day", _Int),
+    _column("ticket_type_id", _Int),
+    _column("template_id", _Int),
+    _measure("worked_seconds", _Big),
+    _measure("sessions", _Int),
+    PrimaryKeyConstraint("user_id", "day", "ticket_type_id", "template_id"),
+    cell=True,
+)
+"""What purged facts have put into cell_worked: a session counts on its own day, its completion may be purged later."""
+
+# ------------------------------------------------------------------------------------------------------------ jobs
+
+job = _table(
+    "job",
+    _column("name", _Text),
+    _column("next_run_at", _Big, null=True),
+    _column("holder", _Text, null=True),
+    _column("held_until", _Big, null=True),
+    _column("started_at", _Big, null=True),
+    _column("finished_at", _Big, null=True),
+    _column("outcome", _Text, null=True),
+    _column("result", _Text, null=True),
+    PrimaryKeyConstraint("name"),
+)
+"""A job of the schedule: who runs it, until when that is believed, and how it last ended (`result` is JSON)."""
 
 # ---------------------------------------------------------------------------------------------------------- views
 

@@ -13,7 +13,7 @@ from timestrata.errors import NewerSchema, SchemaNotReady
 
 VERSION_TABLE = "ts_schema_version"
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision, oldest first. Kept here so that opening a store need not load Alembic's scripts."""
 
 
