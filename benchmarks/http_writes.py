@@ -3,8 +3,9 @@
     uv run python benchmarks/http_writes.py [--database sqlite|postgresql|both] [--rounds 5] [--count 8000]
 
 One uvicorn worker, 64 keep-alive connections, each request another completion of five steps, with a bearer token, each
-answered after its commit (SQLite: synchronous=FULL). The bare route is alone in an application without anything around
-it: it reads the same body into the same fact and stores nothing. Rounds alternate; each sends every completion once.
+answered after its commit (SQLite: synchronous=FULL), by a worker set as `timestrata serve` sets it. The bare route is
+alone in an application without anything around it: it reads the same body into the same fact and stores nothing. Rounds
+alternate; each sends every completion once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -24,6 +26,7 @@ from http_reads import free_port, process, serve_real
 
 from timestrata import open_history
 from timestrata.formats.jsonl import workflow_from_json, workflow_to_json
+from timestrata.web.server import _SWITCH_SECONDS
 
 PATH = "/api/v1/time/completions"
 
@@ -43,6 +46,12 @@ def serve_bare(port: int) -> None:
     uvicorn.run(app, port=port, log_level="warning", access_log=False)
 
 
+def serve_as_a_worker_does(url: str, port: int) -> None:
+    """Serve the store with the interpreter set as a worker of `timestrata serve` sets it."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    serve_real(url, port)
+
+
 def compare(name: str, url: str, rounds: int, count: int) -> None:
     with open_history(url) as history:
         history.record(list(workload.workflows(2000, seed=99)))  # users, templates and steps are known
@@ -50,7 +59,7 @@ def compare(name: str, url: str, rounds: int, count: int) -> None:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     real, bare = free_port(), free_port()
     ratios = []
-    with process(serve_real, url, real), process(serve_bare, bare):
+    with process(serve_as_a_worker_does, url, real), process(serve_bare, bare):
         load.wait_for(real)
         load.wait_for(bare)
         print(f"\n{name}: one completion a request, {load.CONNECTIONS} connections, {count} a round", flush=True)

@@ -27,6 +27,7 @@ MOST_SECONDS = 300
 
 SQLITE = "tests/test_stateful.py::test_the_promises_hold_in_any_history[sqlite]"
 POSTGRESQL = "tests/test_stateful.py::test_the_promises_hold_in_any_history[postgresql]"
+RETENTION = "tests/test_retention.py"
 SORTED = "tests/test_plan.py::test_merges_are_in_order_whatever_the_order_of_the_facts"
 LOCKS = "tests/test_plan.py::test_users_are_locked_in_order_of_their_ids[postgresql]"
 HALF_WAY = "tests/test_plan.py::test_a_change_that_fails_half_way_leaves_nothing"
@@ -194,6 +195,75 @@ MUTANTS = (
     ),
     # Promise 4, correctable.
     mutant("stale revision let through", "ingest.py", "    raise StaleRevision(user,", "    StaleRevision(user,"),
+    # Promise 5, nothing lost.
+    mutant(
+        "purge before verify",
+        "retention/sealing.py",
+        "        for mismatch in mismatches(stored, expected, set(by_unit)):\n",
+        "        for mismatch in ():\n",
+        f"{RETENTION}::test_a_day_whose_cells_are_wrong_is_left_as_it_is_and_named[sqlite]",
+    ),
+    mutant(
+        "file not read back before the purge",
+        "retention/sealing.py",
+        "            self._read_back(pending, written)\n",
+        "",
+        f"{RETENTION}::test_a_file_that_is_not_as_it_was_written_deletes_nothing[sqlite-flipped]",
+    ),
+    mutant(
+        "purge of what changed since it was verified",
+        "retention/sealing.py",
+        "if found.get(unit) == verified.raw.get(unit)}",
+        "if unit in found}",
+        f"{RETENTION}::test_facts_that_change_while_a_file_is_written_stay_for_the_next_run[sqlite]",
+    ),
+    mutant(
+        "watermark read without the lock",
+        "ingest.py",
+        "    state, known = locked\n",
+        '    state, known = locked\n    state = context.dimensions.__dict__.setdefault(f"state {user_id}", state)\n',
+    ),
+    mutant(
+        "receipts purged with the facts",
+        "retention/sealing.py",
+        '            Write("delete", schema.workflow_event, keys),\n',
+        '            Write("delete", schema.workflow_event, keys),\n'
+        '            Write("delete", schema.receipt, [tuple(raw.completion)[:4:3] for raw in gone]),\n',
+    ),
+    mutant(
+        "worked time of what was purged forgotten",
+        "retention/sealing.py",
+        '            Write("merge", schema.archived_worked, [key + worked[key] for key in sorted(worked)]),\n',
+        "",
+    ),
+    mutant(
+        "correction of a sealed day among the late facts alone",
+        "ingest.py",
+        "        reopen(context, (user_id, known.day), names)\n",
+        "        if recorded.find(context.connection, user_id, (known.day, known.number)) is None:\n"
+        "            reopen(context, (user_id, known.day), names)\n",
+        f"{RETENTION}::test_the_extremes_of_a_day_are_found_among_its_purged_facts_when_a_late_one_leaves[sqlite]",
+    ),
+    mutant(
+        "parts that were opened again still counted",
+        "retention/reopening.py",
+        "        manifest.set_state(connection, here, schema.VOID)\n",
+        "        pass\n",
+    ),
+    mutant(
+        "parts of a killed run still counted",
+        "manifest.py",
+        "    set_state(connection, c.state == schema.EXPORTED, schema.VOID)\n",
+        "    set_state(connection, c.state == schema.EXPORTED, schema.PURGED)\n",
+        f"{RETENTION}::test_a_run_that_is_killed_anywhere_is_finished_by_the_next[sqlite-before]",
+    ),
+    mutant(
+        "rebuild of a purged day from hot facts",
+        "audit/rebuilding.py",
+        "extra = [(one.filed, one.labels) for found in prepared.facts.values() for one in found]",
+        "extra = []",
+        "tests/test_rebuild.py::test_a_purged_day_is_not_rebuilt_from_the_facts_that_are_left[sqlite]",
+    ),
     # Promise 6, the right day.
     mutant("zone change moves old facts", "ingest.py", "old.filed.timezone if old else None", "None"),
     mutant(

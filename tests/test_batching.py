@@ -230,7 +230,10 @@ def test_what_is_cancelled_in_time_is_not_recorded(history: History, store_url: 
     history.record(made("w0"))
 
     with held(store_url):
-        futures = [history.submit(made(name)) for name in ("w1", "w2", "w3")]
+        futures = [history.submit(made("w1"))]
+        while not futures[0].running():  # it waits for the lock, alone
+            pass
+        futures += [history.submit(made(name)) for name in ("w2", "w3")]
         assert futures[1].cancel()
 
     assert statuses([futures[0], futures[2]]) == ["recorded", "recorded"]
@@ -511,3 +514,109 @@ def test_a_forked_child_does_not_wait_for_its_parent_s_leader() -> None:
     work.go_on.set()
     assert queued.result(SECONDS) == 2
     leader.join(SECONDS)
+
+
+# ------------------------------------------------------------------------------------------------------ told by a call
+
+
+class Told:
+    """What enter() told, in the order in which it was told, and in which threads."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, object]] = []
+        self.threads: set[str] = set()
+
+    def of(self, item: int) -> Callable[[int | None, BaseException | None], None]:
+        def tell(result: int | None, error: BaseException | None) -> None:
+            self.answers.append((item, result if error is None else error))
+            self.threads.add(threading.current_thread().name)
+
+        return tell
+
+
+def test_items_that_are_entered_are_told_in_order_by_one_thread_after_the_other_batch() -> None:
+    work, told = Work(), Told()
+    group = GroupCommit(work.together, work.alone, largest=2)
+
+    for item in range(1, 6):
+        group.enter(item, told.of(item))
+    work.go_on.set()
+    group.close()
+
+    assert told.answers == [(item, 2 * item) for item in range(1, 6)]
+    assert [item for batch in work.batches for item in batch] == [1, 2, 3, 4, 5]
+    assert len(told.threads) == 1
+
+
+def test_an_item_that_is_entered_is_told_its_error() -> None:
+    gone = OSError("gone")
+
+    def together(items: Sequence[int]) -> Sequence[int]:
+        raise gone
+
+    work, told = Work(), Told()
+    group = GroupCommit(together, work.alone)
+
+    group.enter(1, told.of(1))
+    group.close()
+
+    assert told.answers == [(1, gone)]
+
+
+def test_closing_waits_for_what_is_repeated_alone() -> None:
+    began, released, told = Event(), Event(), Told()
+
+    def together(items: Sequence[int]) -> Sequence[int]:
+        raise OSError("gone")
+
+    def alone(item: int, met: Exception | None) -> int:
+        began.set()
+        assert released.wait(SECONDS)
+        return -item
+
+    group = GroupCommit(together, alone)
+    group.enter(1, told.of(1))
+    assert began.wait(SECONDS)
+    closing = Thread(target=group.close, daemon=True)
+    closing.start()
+
+    assert told.answers == []
+    released.set()
+    closing.join(SECONDS)
+    assert told.answers == [(1, -1)]
+
+
+def test_a_cancelled_future_does_not_keep_a_group_from_closing() -> None:
+    work = Work()
+    group = GroupCommit(work.together, work.alone)
+    leader = led_by_thread(group, work)
+    futures = [group.submit(number) for number in (1, 2)]
+    assert futures[0].cancel()
+    work.go_on.set()
+
+    group.close()
+
+    assert futures[1].result(0) == 4
+    assert work.batches == [[0], [2]]
+    leader.join(SECONDS)
+
+
+def test_a_caller_takes_the_lead_from_a_writer_thread() -> None:
+    """Batches of a thread in call() and of the writer thread follow each other, whoever is first in the queue."""
+    work, told = Work(), Told()
+    group = GroupCommit(work.together, work.alone, largest=1)
+    found: list[int] = []
+    group.enter(1, told.of(1))
+    assert work.begun.wait(SECONDS)
+    caller = Thread(target=lambda: found.append(group.call(2)), daemon=True)
+    caller.start()
+    while not group._queue:
+        pass
+    group.enter(3, told.of(3))
+    work.go_on.set()
+    caller.join(SECONDS)
+    group.close()
+
+    assert found == [4]
+    assert told.answers == [(1, 2), (3, 6)]
+    assert work.batches == [[1], [2], [3]]

@@ -1,4 +1,4 @@
-"""The lists of the library, asked for by a client: the tests of test_lists.py."""
+"""The lists of the library, asked for by a client: the tests of test_lists.py and test_lists_changes.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import test_lists
+import test_lists_changes
 from client_service import Through, behaviour_in, client_of
 from conftest import NOW
 
@@ -17,6 +18,10 @@ globals().update(
     behaviour_in(
         test_lists,
         without={},
+    )
+    | behaviour_in(
+        test_lists_changes,
+        without={"test_a_deleted_workflow_that_comes_back_is_told": "a client reads the revision that it changes"},
     )
 )
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, Literal, Protocol
+from shutil import rmtree
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import oracle
 import pytest
@@ -43,9 +46,19 @@ from timestrata import (
     open_history,
 )
 from timestrata.answers import Figures
+from timestrata.calendar import instant
 from timestrata.dialects import engine_for
+from timestrata.dimensions import Names
+from timestrata.errors import ClockJumped
 from timestrata.formats.jsonl import workflow_to_json
+from timestrata.ingest import Context
+from timestrata.manifest import archived, parts
 from timestrata.measures import Measure, Tally, mean, ratio, sample_deviation
+from timestrata.retention import RetentionPolicy, eligible_through
+from timestrata.retention.sealing import Sealing
+from timestrata.tracking.rules import Transactions
+
+T = TypeVar("T")
 
 PROFILES = {
     "default": settings(max_examples=50, stateful_step_count=20, derandomize=True),
@@ -249,6 +262,33 @@ class Model:
     handed: list[CompletedWorkflow] = field(default_factory=list)
     """Every workflow that was ever handed in."""
     changes: int = 0
+    archived: set[Key] = field(default_factory=set)
+    """The facts that are in the archive."""
+
+    def seal(self) -> None:
+        """Archive every fact that is due, of each user one month after the other."""
+        due = {
+            key: fact.day
+            for key, fact in self.oracle.facts.items()
+            if key not in self.archived and fact.day <= last_due(self.settings)
+        }
+        self.changes += len({(key[0], day.replace(day=1)) for key, day in due.items()})
+        self.archived |= due.keys()
+
+    def open(self, key: Key) -> None:
+        """Bring the day of a fact back from the archive, all of it."""
+        if key in self.archived:
+            day = self.oracle.facts[key].day
+            self.archived -= self.of_day(key[0], day)
+
+    def of_day(self, user: str, day: date) -> set[Key]:
+        """Return what is archived of a user's day."""
+        return {key for key in self.archived if key[0] == user and self.oracle.facts[key].day == day}
+
+    def restore(self) -> None:
+        """Bring everything back."""
+        self.changes += len({(key[0], self.oracle.facts[key].day) for key in self.archived})
+        self.archived.clear()
 
     def fork(self) -> Model:
         """Return a copy that goes its own way."""
@@ -263,6 +303,7 @@ class Model:
             dict(self.told),
             list(self.handed),
             self.changes,
+            set(self.archived),
         )
 
     def in_force(self, user: str) -> str:
@@ -280,9 +321,15 @@ class Model:
         key = strategies.key(workflow)
         self._know(key)
         held = self.oracle.facts.get(key)
+        known = set(self.archived)
+        self.open(key)
         same = held is not None and oracle.content(workflow) == oracle.content(held.workflow)
         same = same and held is not None and workflow.timezone in (None, held.timezone)
-        self._check(key, expected, same)
+        try:
+            self._check(key, expected, same)
+        except StaleRevision:
+            self.archived = known  # what the refused change brought back is not committed
+            raise
         if same:
             return ("replayed", *key, self.revisions[key])
         self.oracle.correct(workflow, self.in_force(workflow.user_id))
@@ -296,6 +343,7 @@ class Model:
         self._check(key, expected, gone)
         if gone:
             return ("replayed", *key, self.revisions[key])
+        self.open(key)
         self.oracle.delete(*key)
         self._write(key, self.told[key])
         return ("deleted", *key, self.revisions[key])
@@ -321,6 +369,12 @@ class Model:
         self.told[key] = workflow
         self.revisions[key] = self.revisions.get(key, 0) + 1
         self.changes += 1
+
+
+def last_due(chosen: Settings) -> date:
+    """Return the last day that is over in UTC-12, and for 30 days, at NOW: by hand, not by the code's arithmetic."""
+    start = timedelta(hours=chosen.day_start.hour, minutes=chosen.day_start.minute)
+    return (NOW - timedelta(hours=12) - start).date() - timedelta(days=31)
 
 
 # ----------------------------------------------------------------------------------------------------- the changes
@@ -487,10 +541,11 @@ few = st.builds(Record, st.lists(items, max_size=2).map(tuple))
 
 @dataclass(frozen=True)
 class Stores:
-    """The store that is told the history, and a second one, always SQLite in memory, for comparison."""
+    """The store that is told the history, its archive, and a second store, always SQLite in memory, for comparison."""
 
     url: str
     engine: Engine
+    archive: Path
     twin: History
 
 
@@ -519,13 +574,15 @@ class Told(RuleBasedStateMachine):
     )
     def open(self, chosen: Settings, seed: int, first: list[CompletedWorkflow]) -> None:
         wipe(self.stores.engine)
+        rmtree(self.stores.archive, ignore_errors=True)
         self.histories = [self._opened(chosen)]
         self.model = Model(chosen, oracle.Oracle(chosen.rules().day_start_seconds))
         self.random = Random(seed)
         self.perform(Record(tuple(map(Item, first))))
 
     def _opened(self, chosen: Settings | None = None) -> History:
-        return open_history(self.stores.url, settings=chosen, clock=lambda: NOW)
+        policy = RetentionPolicy(30, archive=str(self.stores.archive))
+        return open_history(self.stores.url, settings=chosen, retention=policy, clock=lambda: NOW)
 
     @property
     def history(self) -> History:
@@ -588,6 +645,40 @@ class Told(RuleBasedStateMachine):
         self.model.zones[user] = timezone
         if then is not None:
             self.perform(then.settled(self.model))
+
+    @rule(crash=st.none() | st.tuples(st.integers(1, 25), st.booleans()), elsewhere=st.booleans())
+    def seal(self, crash: tuple[int, bool] | None, elsewhere: bool) -> None:
+        """Archive and purge what is due, perhaps killed at a transaction and begun anew; a killed run loses nothing."""
+        self.sound = False
+        history = self.other if elsewhere else self.history
+        if crash is not None:
+            killed_run(history, *crash)
+            assert stored_cells(self.history) == self.cells()
+            assert sorted(kept_facts(self.history), key=str) == sorted(self.wanted(), key=str)
+        assert history.retention.run().ok
+        self.model.seal()
+
+    @rule(then=st.none() | corrections | deletions | again)
+    def restore(self, then: Correction | Deletion | Again | None) -> None:
+        """Bring everything back from the archive."""
+        self.sound = False
+        self.history.retention.restore(DateRange())
+        self.model.restore()
+        if then is not None:
+            self.perform(then.settled(self.model))
+
+    @rule(days=st.sampled_from([-1, 32, 10_000]))
+    def run_with_a_clock_that_jumped(self, days: int) -> None:
+        """It stops before it does anything, once there was a run."""
+        policy = RetentionPolicy(30, archive=str(self.stores.archive))
+        assert self.history.retention.run().ok
+        self.model.seal()
+        elsewhere = open_history(self.stores.url, retention=policy, clock=lambda: NOW + timedelta(days=days))
+        with elsewhere as jumped, pytest.raises(ClockJumped):
+            jumped.retention.run()
+
+    def wanted(self) -> list[CompletedWorkflow]:
+        return wanted_facts(self.model.oracle.recorded)
 
     @rule()
     def reopen(self) -> None:
@@ -663,6 +754,10 @@ class Told(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if self.sound:
+                check_archive(self)
+                check_range(self, None, None, None, None, None)
+                self.history.retention.restore(DateRange())
+                self.model.restore()
                 check_facts(self)
                 check_order(self)
                 check_range(self, None, None, None, None, None)
@@ -672,6 +767,67 @@ class Told(RuleBasedStateMachine):
 
 
 # ------------------------------------------------------------------------------------------------------ the checks
+
+
+def archived_facts(history: History) -> list[CompletedWorkflow]:
+    """Return what counts in the archive."""
+    with history.engine.connect() as connection:
+        wanted = parts(connection)
+        if not wanted:
+            return []
+        found = archived(history.retention.archive(), connection, Names(), wanted)
+        return [one.filed.workflow for _, rows in found for one in rows]
+
+
+def kept_facts(history: History) -> list[CompletedWorkflow]:
+    """Return every fact, wherever it is."""
+    return [*history.facts(), *archived_facts(history)]
+
+
+def check_archive(told: Told) -> None:
+    """The tables and the archive hold each fact once, and each where the model has it."""
+    recorded, gone = told.model.oracle.recorded, told.model.archived
+    hot = [fact for fact in recorded if strategies.key(fact.workflow) not in gone]
+    cold = [fact for fact in recorded if strategies.key(fact.workflow) in gone]
+    assert list(told.history.facts()) == wanted_facts(hot)
+    assert sorted(archived_facts(told.history), key=str) == sorted(wanted_facts(cold), key=str)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Failing:
+    """Transactions of which the k-th never begins, or is the last that is committed."""
+
+    def __init__(self, within: Transactions, at: int, after: bool) -> None:
+        self._within = within
+        self._left = at
+        self._after = after
+
+    def write(self, users: Sequence[str], action: Callable[[Context], T]) -> T:
+        return self._counted(lambda: self._within.write(users, action))
+
+    def read(self, action: Callable[[Connection], T]) -> T:
+        return self._counted(lambda: self._within.read(action))
+
+    def _counted(self, call: Callable[[], T]) -> T:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise Killed
+        result = call()
+        if self._left == 0:
+            raise Killed
+        return result
+
+
+def killed_run(history: History, at: int, after: bool) -> None:
+    """Run retention until it is killed at its k-th transaction, or done."""
+    failing = Failing(history.retention._transactions, at, after)
+    rules = history.settings.rules()
+    sealing = Sealing(failing, history.retention.archive(), rules, lambda: instant(NOW))
+    with suppress(Killed):
+        sealing.run(eligible_through(history.retention.policy, instant(NOW), rules.day_start_seconds))
 
 
 def check_facts(told: Told) -> None:
@@ -805,10 +961,10 @@ def _tally(told: Told, dates: DateRange, user: str | None, ticket_type: str | No
 
 
 @pytest.fixture
-def stores(store_url: str) -> Iterator[Stores]:
+def stores(store_url: str, tmp_path: Path) -> Iterator[Stores]:
     engine, _ = engine_for(store_url)
     with open_history(store_url), open_history("sqlite://", clock=lambda: NOW) as twin:
-        yield Stores(store_url, engine, twin)
+        yield Stores(store_url, engine, tmp_path / "archive", twin)
     engine.dispose()
 
 

@@ -44,6 +44,7 @@ WRITES: list[Call] = [
     ("DELETE", "/api/v1/time/completions/{completion}", {"params": {}, "headers": {"If-Match": "1"}}),
 ]
 OTHERS = {
+    ("GET", "/api/v1/admin/jobs"),  # tests/test_web_jobs.py
     ("GET", "/api/v1/events"),  # tests/test_web_events.py
     ("GET", "/api/v1/templates"),  # nobody's data
     ("GET", "/api/v1/templates/{name}"),

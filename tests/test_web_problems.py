@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,7 +27,14 @@ MADE: dict[type[errors.TimestrataError], tuple[Any, ...]] = {
     errors.UnknownWorkflow: ("ana", "wf-1"),
     errors.UnknownAlert: ("1.2.3.0",),
     errors.StaleRevision: ("ana", "wf-1", 1, 2),
-    errors.FactsSealed: ("ana", "wf-1"),
+    errors.FactsSealed: ("ana", "wf-1", "no archive is configured"),
+    errors.UnknownUser: ("ana",),
+    errors.ClockJumped: ("2024-06-15", "2024-06-16", "31 days"),
+    errors.RetentionOvertaken: ("completions/month=2024-05/f1.parquet",),
+    errors.ArchiveMismatch: ("s3://old", "another", "this"),
+    errors.ArchiveDamaged: ("completions/month=2024-05/f1.parquet", "it is cut off"),
+    errors.ArchiveUnavailable: ("s3://old", "no connection"),
+    errors.BackupRefused: ("copy.db", "it is there already"),
     errors.UnsupportedDatabase: ("cannot open it",),
     errors.SchemaNotReady: ("no schema",),
     errors.NewerSchema: ("0009", "0002"),
@@ -38,18 +46,21 @@ MADE: dict[type[errors.TimestrataError], tuple[Any, ...]] = {
     errors.WorkflowExists: ("ana", "wf-1", "is recorded already"),
     errors.WrongState: ("resume", "a running session", "a paused one"),
     errors.SessionRunning: ("ana", "wf-1"),
+    errors.UnknownJob: ("dance", ("audit",)),
+    errors.JobRunning: ("audit", "web1:42/9f3c21ab", datetime(2024, 6, 16, 2, 30, tzinfo=UTC)),
     errors.KeyReused: ("key-1",),
     InvalidJson: ("body", b"{", "JSON"),
 }
 
 STATUSES = {
     404: {"unknown_workflow", "unknown_alert", "unknown_template", "untracked_workflow", "unknown_session"}
-    | {"unknown_token"},
-    409: {"workflow_exists", "wrong_state", "session_running", "facts_sealed"},
+    | {"unknown_token", "unknown_job", "unknown_user"},
+    409: {"workflow_exists", "wrong_state", "session_running", "job_running", "facts_sealed", "clock_jumped"}
+    | {"retention_overtaken", "archive_mismatch", "archive_damaged", "backup_refused"},
     412: {"stale_revision"},
     422: {"invalid_value", "missing_field", "invalid_argument", "invalid_input", "invalid_json", "batch_rejected"}
     | {"idempotency_key_reused"},
-    503: {"database_unavailable", "schema_not_ready", "newer_schema", "settings_mismatch"},
+    503: {"database_unavailable", "schema_not_ready", "newer_schema", "settings_mismatch"} | {"archive_unavailable"},
 }
 
 
@@ -112,6 +123,15 @@ def test_a_refused_value_names_its_field_what_came_and_what_was_wanted(history: 
 
     named = document["field"], document["found"], document["expected"]
     assert named == ("steps[2].active_seconds", "-1", "seconds from 0")
+
+
+def test_an_argument_that_is_given_twice_is_refused(history: History) -> None:
+    with served(history) as one:
+        for path in ("/api/v1/workflows", "/api/v1/time/history/ada"):
+            answer = one.client("admin").get(f"{path}?user_id=ada&user_id=bob")
+
+            assert answer.status_code == 422
+            assert answer.json()["field"] == "user_id"
 
 
 def test_a_stale_revision_names_the_one_there_is(history: History) -> None:
@@ -222,5 +242,6 @@ def test_a_path_that_leads_nowhere_is_a_problem_document(typed: Served, path: st
 
 def test_a_method_that_is_not_allowed_names_those_that_are(typed: Served) -> None:
     answer = typed.anyone().post("/health")
+    allowed = answer.headers["allow"]
 
-    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method_not_allowed", "GET")
+    assert (answer.status_code, answer.json()["code"], allowed) == (405, "method_not_allowed", "GET, HEAD")

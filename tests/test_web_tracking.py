@@ -332,6 +332,22 @@ def test_a_completion_is_corrected_and_deleted_at_the_revision_that_was_read(
     assert history.summary("all_time").completed == 0
 
 
+def test_a_completion_is_corrected_and_deleted_at_whatever_revision_it_has(
+    client: TestClient, admin: dict[str, str], history: History
+) -> None:
+    [item] = documents(1, user_id="ada")
+    client.post("/api/v1/time/completions", headers=admin, json=item)
+    path, any_revision = "/api/v1/time/completions/w0", {**admin, "If-Match": "*"}
+
+    changed = client.put(path, headers=any_revision, json={**item, "ticket_key": "TK-2"})
+    gone = client.delete(path, params={"user_id": "ada"}, headers=any_revision)
+    unknown = client.delete(path, params={"user_id": "ben"}, headers=any_revision)
+
+    assert [(answer.status_code, answer.json()["revision"]) for answer in (changed, gone)] == [(200, 2), (200, 3)]
+    assert unknown.status_code == 404
+    assert history.summary("all_time").completed == 0
+
+
 @pytest.mark.skipif(not SIP.exists(), reason="../shared/data/sip.jsonl.gz is not there")
 def test_a_real_history_streamed_gives_the_figures_of_its_import(
     client: TestClient, admin: dict[str, str], history: History, make_store: Callable[[], str]

@@ -358,12 +358,24 @@ class WorkflowRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedWorkflow:
+    """A workflow that was recorded and is no more; `revision` is that of its deletion."""
+
+    workflow_id: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowPage:
-    """Completed workflows, the latest first (then by user and workflow id). `next` is None on the last page."""
+    """Completed workflows, the latest first (then by user and workflow id). `next` is None on the last page.
+
+    Of what changed after a revision: in the order of the changes, with those that were deleted.
+    """
 
     workflows: tuple[WorkflowRow, ...]
     next: str | None
     coverage: Coverage
+    deleted: tuple[DeletedWorkflow, ...] = ()
 
     def __iter__(self) -> Iterator[WorkflowRow]:
         return iter(self.workflows)

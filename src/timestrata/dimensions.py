@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -45,6 +45,11 @@ class Dimensions:
         zones = connection.execute(select(states.user_id, states.timezone).limit(_MOST_LOADED))
         self.zones.update((user_id, timezone or "") for user_id, timezone in zones)
 
+    def forget(self) -> None:
+        """Forget everything, because an id may be gone."""
+        for known in (self.users, self.ticket_types, self.templates, self.steps, self.zones):
+            known.clear()
+
     def adopt(self, other: Dimensions) -> None:
         """Remember what another one interned, once that is committed."""
         self.users.update(other.users)
@@ -71,6 +76,19 @@ class Dimensions:
         The connection's transaction must be one of its own that is committed next, or the memory must be thrown away
         with it: an id that is rolled back must not be used again.
         """
+        if new := self.recall(connection, workflows, users):
+            connection.execute(
+                text("INSERT INTO ts_user_state (user_id, seq) VALUES (:user_id, 0) ON CONFLICT DO NOTHING"),
+                [{"user_id": user_id} for user_id in sorted(new)],
+            )
+
+    def recall(
+        self, connection: Connection, workflows: Sequence[CompletedWorkflow], users: Iterable[str] = ()
+    ) -> list[int]:
+        """Remember the ids of names that have one already: then this only reads. Return the users that were not known.
+
+        A name that has none gets one, as by intern().
+        """
         people = [*users, *(one.user_id for one in workflows)]
         new = self._intern_names(connection, schema.user, self.users, people)
         self._intern_names(connection, schema.ticket_type, self.ticket_types, (one.ticket_type for one in workflows))
@@ -78,11 +96,7 @@ class Dimensions:
         self._intern_steps(
             connection, ((one.template, step.index, step.name) for one in workflows for step in one.steps)
         )
-        if new:
-            connection.execute(
-                text("INSERT INTO ts_user_state (user_id, seq) VALUES (:user_id, 0) ON CONFLICT DO NOTHING"),
-                [{"user_id": user_id} for user_id in sorted(new)],
-            )
+        return new
 
     def intern_template(self, connection: Connection, ticket_type: str, template: str, steps: Sequence[str]) -> None:
         """Give every name of a template an id and remember it, as intern() does; a step's index is its place."""
@@ -130,6 +144,45 @@ class Dimensions:
             _insert_missing(connection, schema.step, [dict(zip(named, key, strict=True)) for key in missing])
             rows = read()
         self.steps.update(rows)
+
+
+class Names:
+    """The names of ids, read when they are first asked for: the way back from Dimensions."""
+
+    def __init__(self) -> None:
+        self.users: dict[int, str] = {}
+        self.ticket_types: dict[int, str] = {}
+        self.templates: dict[int, str] = {}
+        self.steps: dict[int, tuple[int, str]] = {}
+        """The index and name of each step."""
+
+    def learn(
+        self,
+        connection: Connection,
+        users: Iterable[int] = (),
+        ticket_types: Iterable[int] = (),
+        templates: Iterable[int] = (),
+        steps: Iterable[int] = (),
+    ) -> None:
+        """Read the names of those ids that are not known yet."""
+        for table, known, ids in (
+            (schema.user, self.users, users),
+            (schema.ticket_type, self.ticket_types, ticket_types),
+            (schema.template, self.templates, templates),
+        ):
+            number = table.columns[0]
+            for chunk in _chunks(set(ids) - known.keys()):
+                found = connection.execute(select(number, table.c.name).where(number.in_(chunk)))
+                known.update((one, name) for one, name in found)
+        c = schema.step.c
+        for chunk in _chunks(set(steps) - self.steps.keys()):
+            rows = connection.execute(select(c.step_id, c.step_index, c.name).where(c.step_id.in_(chunk)))
+            self.steps.update((one, (index, name)) for one, index, name in rows)
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    wanted = sorted(ids)
+    return (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
 
 
 def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 _LONGEST_SHOWN = 80
 
 
@@ -120,15 +123,74 @@ class StaleRevision(TimestrataError):
 
 
 class FactsSealed(TimestrataError):
-    """The facts of this day are archived, so they cannot be changed in place."""
+    """The facts of this day are archived, and the archive cannot give them back."""
 
-    def __init__(self, user_id: str, workflow_id: str) -> None:
+    def __init__(self, user_id: str, workflow_id: str, reason: str) -> None:
         super().__init__(
-            f"the facts of workflow {shown(workflow_id)} of user {shown(user_id)} are archived: "
-            "restore its day before you correct or delete it"
+            f"the facts of workflow {shown(workflow_id)} of user {shown(user_id)} are archived, and to change it they "
+            f"have to be read again: {reason}"
         )
         self.user_id = user_id
         self.workflow_id = workflow_id
+
+
+class ArchiveUnavailable(TimestrataError):
+    """Something of the archive cannot be read or written: not there, no space, no permission, no connection."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"the archive cannot be used: {shown(what)}: {reason}; put that right, then try again")
+        self.what = what
+        self.reason = reason
+
+
+class ArchiveDamaged(TimestrataError):
+    """A file of the archive does not hold what was written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the archive's file {shown(path)} is damaged: {reason}; put a copy of it back")
+        self.path = path
+        self.reason = reason
+
+
+class ArchiveMismatch(TimestrataError):
+    """The archive belongs to another store."""
+
+    def __init__(self, url: str, found: str, wanted: str) -> None:
+        super().__init__(
+            f"the archive {shown(url)} belongs to the store {found}, not to {wanted}: every store has its own"
+        )
+        self.url = url
+        self.found = found
+        self.wanted = wanted
+
+
+class BackupRefused(TimestrataError):
+    """A store cannot be copied or put back as asked; nothing was written."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{shown(what)}: {reason}")
+        self.what = what
+        self.reason = reason
+
+
+class ClockJumped(TimestrataError):
+    """The clock is behind the last run of retention, or so far ahead of it that it may be wrong."""
+
+    def __init__(self, now: str, last: str, limit: str) -> None:
+        super().__init__(
+            f"the clock says {now}, the last run of retention was at {last}: want a time not before that and not more "
+            f"than {limit} after; put the clock right, or confirm it once with --accept-clock"
+        )
+        self.now = now
+        self.last = last
+
+
+class RetentionOvertaken(TimestrataError):
+    """Another run of retention began while this one was writing a file, and took over; nothing of the file counts."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"another run of retention took over while {shown(path)} was written: let that one finish")
+        self.path = path
 
 
 class UnsupportedDatabase(TimestrataError):
@@ -161,6 +223,14 @@ class SettingsMismatch(TimestrataError):
         self.setting = setting
         self.stored = stored
         self.asked = asked
+
+
+class UnknownUser(TimestrataError, LookupError):
+    """Nothing was ever recorded for a user of this name."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"user {shown(user_id)} does not exist: nothing was recorded for this name")
+        self.user_id = user_id
 
 
 class UnknownTemplate(TimestrataError, LookupError):
@@ -234,3 +304,26 @@ class UnknownToken(TimestrataError, LookupError):
     def __init__(self, token_id: str) -> None:
         super().__init__(f"token {shown(token_id)} does not exist: take an id that tokens() returned")
         self.token_id = token_id
+
+
+class UnknownJob(TimestrataError, LookupError):
+    """The schedule has no job of this name."""
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        super().__init__(f"job {shown(name)} does not exist: want one of {', '.join(known)}")
+        self.name = name
+        self.known = tuple(known)
+
+
+class JobRunning(TimestrataError):
+    """The job runs already, in this process or another one."""
+
+    def __init__(self, name: str, holder: str, since: datetime) -> None:
+        began = since.isoformat(sep=" ", timespec="seconds")
+        super().__init__(
+            f"job {shown(name)} is run by {shown(holder)} since {began}: wait for its end; if that process was killed, "
+            "the job is free again within minutes"
+        )
+        self.name = name
+        self.holder = holder
+        self.since = since

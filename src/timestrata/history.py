@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
 from time import sleep
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
@@ -32,9 +35,11 @@ from timestrata.answers import (
     TrendReport,
     WorkflowPage,
 )
+from timestrata.archive import Archive
+from timestrata.audit import Audit
 from timestrata.batching import GroupCommit
 from timestrata.calendar import Bucket, DateRange, day_date, instant, local_days, zone
-from timestrata.dialects import Dialect, Watch, check_transaction, dialect_of, engine_for
+from timestrata.dialects import Dialect, StaleNames, Watch, check_transaction, dialect_of, engine_for
 from timestrata.dimensions import Dimensions
 from timestrata.errors import (
     BatchRejected,
@@ -46,9 +51,12 @@ from timestrata.errors import (
 )
 from timestrata.facts import CompletedWorkflow, askable, checked_text
 from timestrata.formats.jsonl import workflow_from_json
+from timestrata.housekeeping import actions
 from timestrata.ingest import Context, Outcome
+from timestrata.jobs import Jobs, Schedules, definitions
 from timestrata.measures import Labels
 from timestrata.reports import Scope
+from timestrata.retention import Retention, RetentionPolicy
 from timestrata.settings import Settings, check, load, settle
 from timestrata.tracking import Tracking, TrackingRules
 
@@ -119,20 +127,24 @@ def open_history(
     migrate: bool = True,
     settings: Settings | None = None,
     tracking: TrackingRules | None = None,
+    retention: RetentionPolicy | None = None,
+    schedules: Schedules | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> History:
     """Open the history at `url`: sqlite:///FILE (made when absent) or postgresql://USER@HOST/NAME.
 
     `migrate` brings the schema up to date first; with False a missing or older one raises SchemaNotReady. A newer one
     always raises NewerSchema. `settings` are given to a new store and compared with those of an old one
-    (SettingsMismatch). `tracking` says how live work is treated. `clock` returns the present with an offset; it
-    decides what "today" is.
+    (SettingsMismatch). `tracking` says how live work is treated, `retention` what is kept for how long (default: what
+    the environment says, TIMESTRATA_SESSIONS_DAYS and its like), `schedules` when its jobs are due (default: likewise,
+    TIMESTRATA_RETENTION_SCHEDULE and its like). `clock` returns the present with an offset; it decides what "today" is.
     Raises UnsupportedDatabase when the URL cannot be used or the database is not reachable.
 
     >>> with open_history("sqlite://") as history:
     ...     history.summary("all_time").completed
     0
     """
+    policy = retention or RetentionPolicy.from_environment(os.environ)
     engine, dialect = engine_for(url)
     try:
         stored = _prepare(engine, dialect, migrate, settings)
@@ -143,7 +155,7 @@ def open_history(
     except BaseException:
         engine.dispose()
         raise
-    return History(engine, stored, tracking=tracking, clock=clock)
+    return History(engine, stored, tracking=tracking, retention=policy, schedules=schedules, clock=clock)
 
 
 def _prepare(engine: Engine, dialect: Dialect, migrate: bool, asked: Settings | None) -> Settings:
@@ -188,6 +200,8 @@ class History:
         settings: Settings,
         *,
         tracking: TrackingRules | None = None,
+        retention: RetentionPolicy | None = None,
+        schedules: Schedules | None = None,
         clock: Callable[[], datetime],
         wait: Callable[[float], None] = sleep,
     ) -> None:
@@ -200,7 +214,13 @@ class History:
         self._clock = clock
         self._wait = wait
         self._group = GroupCommit(self._record_together, self._record_alone)
-        self.tracking = Tracking(_Transactions(self), tracking or TrackingRules(), self._rules, clock)
+        transactions = _Transactions(self)
+        self.tracking = Tracking(transactions, tracking or TrackingRules(), self._rules, clock)
+        policy = retention or RetentionPolicy()
+        beside = _archive_beside(self._dialect.file(engine))
+        self.retention = Retention(transactions, policy, self._rules, clock, beside)
+        self.audit = Audit(transactions, self._rules, self._archive, clock, policy.alerts_days)
+        self._schedules = schedules
 
     def __enter__(self) -> History:
         return self
@@ -219,6 +239,16 @@ class History:
     def access(self) -> Access:
         """The tokens of this store."""
         return Access(self._read, self._change, self._clock)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The schedule of this store. Raises InvalidRequest when the environment holds a schedule that is none."""
+        chosen = self._schedules or Schedules.from_environment(os.environ)
+        jobs = definitions(chosen, actions(self.retention, self.audit))
+        return Jobs(_Transactions(self), self._clock, jobs, self.settings.timezone)
+
+    def _archive(self) -> Archive | None:
+        return None if self.retention.archive_url is None else self.retention.archive()
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -282,8 +312,21 @@ class History:
         rejected.set_result(outcome)
         return rejected
 
+    def hand_in(
+        self, workflow: CompletedWorkflow, tell: Callable[[Outcome | None, BaseException | None], None]
+    ) -> None:
+        """Record one completed workflow without waiting: `tell` gets the outcome or the error, once it is committed.
+
+        As submit(), for a caller with many at once: a Future costs more than what is gained by it. `tell` is called in
+        a thread of the history, and has to return at once.
+        """
+        self._group.enter(workflow, tell)
+
     def _record_together(self, facts: Sequence[CompletedWorkflow]) -> list[Outcome]:
         """Record facts in one transaction that is not repeated."""
+        return self._with_names(lambda: self._record_once(facts))
+
+    def _record_once(self, facts: Sequence[CompletedWorkflow]) -> list[Outcome]:
         labels = self._labels(facts, ())
         if len(facts) == 1:
             one = ingest.record_one(self.engine, self._dialect, self._dimensions, self._rules, facts[0], labels[0])
@@ -317,7 +360,7 @@ class History:
         """
 
         def write(context: Context, labels: Sequence[Labels]) -> Outcome:
-            return ingest.correct(context, workflow, labels[0], expected_revision)
+            return ingest.correct(context, workflow, labels[0], expected_revision, self.retention.reopener())
 
         self._user(workflow.user_id, connection, UnknownWorkflow(workflow.user_id, workflow.workflow_id))
         return self._write([workflow], write, connection)
@@ -338,7 +381,8 @@ class History:
         user = self._user(user_id, connection, UnknownWorkflow(user_id, workflow_id))
 
         def write(context: Context, _: Sequence[Labels]) -> Outcome:
-            return ingest.remove(context, user, (user_id, askable(workflow_id)), expected_revision)
+            names = (user_id, askable(workflow_id))
+            return ingest.remove(context, user, names, expected_revision, self.retention.reopener())
 
         return self._write([], write, connection)
 
@@ -499,11 +543,17 @@ class History:
         *,
         limit: int = 50,
         after: str | None = None,
+        modified_after: int | None = None,
     ) -> WorkflowPage:
         """Return a page of completed workflows, the latest first; `after` is the `next` of the page before.
 
-        1 <= limit <= 10,000. Archived workflows are not listed: see `coverage`. Raises InvalidRequest.
+        1 <= limit <= 10,000. Archived workflows are not listed: see `coverage`. `modified_after` is a
+        `coverage.revision` seen before: what was recorded, corrected or deleted since then, in that order, of one
+        user, all time and all ticket types, as a workflow may have moved. Who applies the pages to the end and goes on
+        from the `coverage.revision` of the last has the list as it is. Raises InvalidRequest.
         """
+        if modified_after is not None:
+            return self._ask(lists.changes, dates, user_id, ticket_type, limit, after, modified_after)
         return self._ask(lists.workflows, dates, user_id, ticket_type, limit, after)
 
     def workflow(self, user_id: str, workflow_id: str) -> recorded.Recorded:
@@ -591,7 +641,15 @@ class History:
             with self._transaction() as own:
                 return write(Context(own, self._dialect, self._dimensions, self._rules), labels)
 
-        return self._retrying(attempt)
+        return self._retrying(lambda: self._with_names(attempt))
+
+    def _with_names(self, attempt: Callable[[], T]) -> T:
+        """Make an attempt, again when a user whose id is remembered was erased by another process."""
+        try:
+            return attempt()
+        except StaleNames:
+            self._dimensions.forget()
+            return attempt()
 
     def _change(self, action: Callable[[Connection], T]) -> T:
         """Run an action that changes what is no user's, in a transaction of its own, repeated on transient errors."""
@@ -700,6 +758,11 @@ class History:
         if found is None:
             raise unknown
         return int(found)
+
+
+def _archive_beside(file: Path | None) -> str | None:
+    """Return the folder for the archive of a SQLite file, None for other databases."""
+    return None if file is None else str(file.with_name(f"{file.stem}-archive"))
 
 
 class _Transactions:

@@ -150,6 +150,8 @@ def record_tracked(
         return True
     writes = list(_plan_chunk([new], context.rules))
     for index, write in enumerate(writes):
+        if write.table is schema.receipt:  # its number is that of its start, and this is the change after it
+            writes[index] = Write("insert", schema.receipt, [(*_receipt_row(new)[:-1], states[user_id].seq + 1)])
         if write.table is schema.cell_worked:
             after = {row[:-2]: row[-2:] for row in write.rows}
             writes[index] = Write("merge", schema.cell_worked, difference(after, counted))
@@ -251,6 +253,11 @@ def _plan_chunk(new: Sequence[_New], rules: Rules) -> Iterator[Write]:
     yield from _plan_cells(cells)
 
 
+def plan_facts(facts: Iterable[tuple[Labels, int, Filed]]) -> list[Write]:
+    """Return what puts facts into the tables, (labels, number, filed) each, without their cells and receipts."""
+    return list(_plan_facts([_New(*fact, b"") for fact in facts]))
+
+
 def _plan_facts(new: Sequence[_New]) -> Iterator[Write]:
     yield Write("insert", schema.completion, [_completion_row(one) for one in new])
     with_sessions = [one for one in new if one.filed.parts]
@@ -349,17 +356,28 @@ def _sorted_rows(cells: dict[Key, Sums]) -> list[tuple[Any, ...]]:
 # ---------------------------------------------------------------------------------------------- correct and delete
 
 
-def correct(context: Context, workflow: CompletedWorkflow, labels: Labels, expected_revision: int | None) -> Outcome:
+Reopen = Callable[[Context, tuple[int, int], tuple[str, str]], None]
+"""Brings a (user, day) back from the archive for a change of a workflow, (user, id) by name. Raises FactsSealed."""
+
+
+def correct(
+    context: Context,
+    workflow: CompletedWorkflow,
+    labels: Labels,
+    expected_revision: int | None,
+    reopen: Reopen | None = None,
+) -> Outcome:
     """Replace the content of a recorded workflow; the cells become as if the old content had never been.
 
     A workflow that was deleted comes back. A retry of the same correction changes nothing. The local days are those
-    of the new content's zone if it has one, else of the zone that was in force for the old content.
+    of the new content's zone if it has one, else of the zone that was in force for the old content. The least and the
+    greatest are found again among all facts of a day, so that one that is archived is opened again.
     Raises UnknownWorkflow, StaleRevision, FactsSealed.
     """
     user_id = _user(labels)
     state, known = _locked(context, user_id, workflow.user_id, workflow.workflow_id)
     print_ = fingerprint(workflow)
-    old = _old(context, user_id, workflow.user_id, workflow.workflow_id, known)
+    old = _old(context, user_id, (workflow.user_id, workflow.workflow_id), (state, known), reopen)
     filed = _file(context.rules, workflow, state, old.filed.timezone if old else None)
     same = old is not None and print_ == known.fingerprint and filed[1:] == old.filed[1:]
     _check_revision(workflow.user_id, workflow.workflow_id, known, expected_revision, same)
@@ -370,17 +388,24 @@ def correct(context: Context, workflow: CompletedWorkflow, labels: Labels, expec
     return Outcome("corrected", workflow.user_id, workflow.workflow_id, known.revision + 1, notes=workflow.oddities)
 
 
-def remove(context: Context, user_id: int, names: tuple[str, str], expected_revision: int | None) -> Outcome:
+def remove(
+    context: Context,
+    user_id: int,
+    names: tuple[str, str],
+    expected_revision: int | None,
+    reopen: Reopen | None = None,
+) -> Outcome:
     """Delete a recorded workflow, (user, workflow) by name; its receipt stays, so a late retry cannot bring it back.
 
     A workflow that is deleted already stays so: replayed. Raises UnknownWorkflow, StaleRevision, FactsSealed.
     """
-    _, known = _locked(context, user_id, *names)
+    state, known = _locked(context, user_id, *names)
     deleted = known.state == schema.DELETED
     _check_revision(*names, known, expected_revision, deleted)
     if deleted:
         return Outcome("replayed", *names, known.revision)
-    _replace(context, user_id, names[1], known, _old(context, user_id, *names, known), None)
+    old = _old(context, user_id, names, (state, known), reopen)
+    _replace(context, user_id, names[1], known, old, None)
     return Outcome("deleted", *names, known.revision + 1)
 
 
@@ -399,13 +424,18 @@ def _check_revision(user: str, workflow_id: str, known: Receipt, expected: int |
     raise StaleRevision(user, workflow_id, expected, known.revision)
 
 
-def _old(context: Context, user_id: int, user: str, workflow_id: str, known: Receipt) -> _New | None:
+def _old(
+    context: Context, user_id: int, names: tuple[str, str], locked: tuple[UserState, Receipt], reopen: Reopen | None
+) -> _New | None:
     """Return the facts that stand now, None when the workflow is deleted."""
+    state, known = locked
     if known.state == schema.DELETED:
         return None
+    if reopen is not None and state.sealed_through is not None and known.day <= state.sealed_through:
+        reopen(context, (user_id, known.day), names)
     found = recorded.find(context.connection, user_id, (known.day, known.number))
     if found is None:
-        raise FactsSealed(user, workflow_id)
+        raise FactsSealed(*names, "the tables do not have them, and no archive is configured")
     context.dimensions.intern(context.connection, [found.workflow])
     return _New(context.dimensions.labels([found.workflow])[0], known.number, found.filed, known.fingerprint)
 
@@ -544,8 +574,9 @@ def _change(connection: Connection, grain: _Grain, key: Key, was: Sums, becomes:
 
 
 def _update_receipt(connection: Connection, user_id: int, workflow_id: str, known: Receipt, new: _New | None) -> None:
-    c = schema.receipt.c
-    values: dict[str, Any] = {"revision": known.revision + 1, "state": schema.DELETED}
+    c, states = schema.receipt.c, schema.user_state.c
+    seq = select(states.seq).where(states.user_id == user_id).scalar_subquery()
+    values: dict[str, Any] = {"revision": known.revision + 1, "state": schema.DELETED, "changed": seq}
     if new is not None:
         values |= {"state": schema.RECORDED, "day": new.filed.day, "fingerprint": new.fingerprint}
         values["first_fingerprint"] = func.coalesce(c.first_fingerprint, known.fingerprint)

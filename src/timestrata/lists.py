@@ -1,19 +1,20 @@
-"""Lists of single things: gap alerts and completed workflows, the latest first."""
+"""Lists of single things: gap alerts and completed workflows, the latest first; workflows as they changed."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, and_, func, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, exists, func, select, tuple_, update
 from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
-from timestrata.answers import Alert, AlertPage, WorkflowPage, WorkflowRow
-from timestrata.calendar import day_date, moment
+from timestrata.answers import Alert, AlertPage, DeletedWorkflow, WorkflowPage, WorkflowRow
+from timestrata.calendar import DateRange, day_date, moment
+from timestrata.dialects import StaleNames
 from timestrata.errors import InvalidRequest, UnknownAlert
 from timestrata.facts import checked_text
 from timestrata.ingest import Context
@@ -80,7 +81,10 @@ def mark_alert(context: Context, alert_id: str, at: int | None) -> None:
     connection, table, c = context.connection, schema.gap_alert, schema.gap_alert.c
     key = _key(alert_id)
     here = _here(key)
-    context.dialect.lock(connection, key[:1], [])
+    try:
+        context.dialect.lock(connection, key[:1], [])
+    except StaleNames:  # there is no such user
+        raise UnknownAlert(alert_id) from None
     found = connection.execute(select(c.dismissed_at).where(here)).one_or_none()
     if found is None:
         raise UnknownAlert(alert_id)
@@ -156,6 +160,24 @@ def workflows(connection: Connection, scope: Scope, limit: int, after: str | Non
     _check_limit(limit)
     c, names = schema.completion.c, (schema.user.c.name, schema.completion.c.workflow_id)
     statement = (
+        _workflow_rows()
+        .where(within(schema.completion, scope))
+        .order_by(c.completed_at.desc(), *names)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        at, user, workflow_id = _read_token(after, _WORKFLOW_PLACE)
+        same_time = and_(c.completed_at == at, tuple_(*names) > (user, workflow_id))
+        statement = statement.where((c.completed_at < at) | same_time)
+    rows = connection.execute(statement).fetchall()
+    page = rows[:limit]
+    following = _token([getattr(page[-1], name) for name in _WORKFLOW_PLACE]) if len(rows) > limit else None
+    return WorkflowPage(tuple(map(_workflow, page)), following, coverage(connection, scope.user_id))
+
+
+def _workflow_rows() -> Select[Any]:
+    c = schema.completion.c
+    return (
         select(
             schema.completion,
             schema.receipt.c.revision,
@@ -180,19 +202,66 @@ def workflows(connection: Connection, scope: Scope, limit: int, after: str | Non
                 schema.gap_alert.c.step_id == schema.WHOLE,
             ),
         )
-        .where(within(schema.completion, scope))
-        .order_by(c.completed_at.desc(), *names)
-        .limit(limit + 1)
+    )
+
+
+def changes(connection: Connection, scope: Scope, limit: int, after: str | None, modified_after: int) -> WorkflowPage:
+    """Return one page of a user's workflows that were recorded, corrected or deleted after a revision, in that order.
+
+    Raises InvalidRequest.
+    """
+    _check_limit(limit)
+    if type(modified_after) is not int or not 0 <= modified_after < 2**62:
+        raise InvalidRequest("modified_after", modified_after, "a revision that was seen before, or 0")
+    if scope.user_id is None or scope.ticket_type is not None or scope.dates != DateRange():
+        wanted = "one user, all_time and no ticket type: a workflow may have moved to another day or type"
+        raise InvalidRequest("modified_after", modified_after, wanted)
+    marks = _marks(connection, scope.user_id, limit + 1, modified_after, after)
+    page = marks[:limit]
+    rows = {row.number: row for row in _numbered(connection, page)}
+    return WorkflowPage(
+        tuple(_workflow(rows[mark.number]) for mark in page if mark.state != schema.DELETED),
+        _token([getattr(page[-1], name) for name in _CHANGE_PLACE]) if len(marks) > limit else None,
+        coverage(connection, scope.user_id),
+        tuple(DeletedWorkflow(mark.workflow_id, mark.revision) for mark in page if mark.state == schema.DELETED),
+    )
+
+
+_CHANGE_PLACE = {"mark": 2**62, "workflow_id": None}
+
+
+def _marks(connection: Connection, user: str, limit: int, revision: int, after: str | None) -> Sequence[Any]:
+    """Return the receipts of what changed after a revision or a page: (mark, the revision of the change, ...)."""
+    c, facts = schema.receipt.c, schema.completion.c
+    mark = func.coalesce(c.changed, c.number)
+    kept = and_(facts.user_id == c.user_id, facts.day == c.day, facts.number == c.number)
+    statement = (
+        select(c.user_id, c.workflow_id, c.day, c.number, c.revision, c.state, mark.label("mark"))
+        .join(schema.user, schema.user.c.user_id == c.user_id)
+        .where(schema.user.c.name == user, mark > revision)
+        .where((c.state == schema.DELETED) | exists().where(kept))
+        .order_by(mark, c.workflow_id)
+        .limit(limit)
     )
     if after is not None:
-        at, user, workflow_id = _read_token(after, _WORKFLOW_PLACE)
-        same_time = and_(c.completed_at == at, tuple_(*names) > (user, workflow_id))
-        statement = statement.where((c.completed_at < at) | same_time)
-    rows = connection.execute(statement).fetchall()
-    page = rows[:limit]
-    following = _token([getattr(page[-1], name) for name in _WORKFLOW_PLACE]) if len(rows) > limit else None
-    return WorkflowPage(tuple(map(_workflow, page)), following, coverage(connection, scope.user_id))
+        statement = statement.where(tuple_(mark, c.workflow_id) > tuple(_read_token(after, _CHANGE_PLACE)))
+    return connection.execute(statement).fetchall()
 
+
+def _numbered(connection: Connection, marks: Sequence[Any]) -> Sequence[Any]:
+    """Return the workflows of receipts of one user."""
+    found: list[Any] = []
+    c = schema.completion.c
+    for start in range(0, len(marks), _AT_ONCE):
+        some = marks[start : start + _AT_ONCE]
+        days, numbers = ({getattr(mark, name) for mark in some} for name in ("day", "number"))
+        mine = and_(c.user_id == some[0].user_id, c.day.in_(sorted(days)), c.number.in_(sorted(numbers)))
+        found += connection.execute(_workflow_rows().where(mine)).fetchall()
+    return found
+
+
+_AT_ONCE = 500
+"""Numbers in one statement."""
 
 _WORKFLOW_PLACE = {"completed_at": 2**62, "user": None, "workflow_id": None}
 

@@ -157,6 +157,21 @@ def _build(
     pauses: Sequence[Any],
     parts: Sequence[Any],
 ) -> Recorded:
+    filed = assemble(row, (row.user, row.ticket_type, row.template), named, (sessions, pauses, parts))
+    return Recorded(filed.workflow, row.revision, row.number, filed)
+
+
+def assemble(
+    row: Any,
+    names: tuple[str, str, str],
+    named: Mapping[int, tuple[int, str]],
+    raw: tuple[Sequence[Any], Sequence[Any], Sequence[Any]],
+) -> Filed:
+    """Return a completion as it was recorded, from its rows: completion, then sessions, pauses and parts.
+
+    `names` are those of its user, ticket type and template, `named` the index and name of each step id.
+    """
+    sessions, pauses, parts = raw
     by_session: dict[int, list[Pause]] = defaultdict(list)
     for one in pauses:
         by_session[one.ordinal].append(Pause(moment(one.paused_at), moment(one.resumed_at)))
@@ -171,12 +186,13 @@ def _build(
                 tuple(by_session[one.ordinal]),
             )
         )
+    user, ticket_type, template = names
     workflow = CompletedWorkflow(
         workflow_id=row.workflow_id,
-        user_id=row.user,
+        user_id=user,
         ticket_key=row.ticket_key,
-        ticket_type=row.ticket_type,
-        template=row.template,
+        ticket_type=ticket_type,
+        template=template,
         started_at=moment(row.started_at),
         completed_at=moment(row.completed_at),
         steps=tuple(
@@ -188,4 +204,4 @@ def _build(
         attributes=json.loads(row.attributes) if row.attributes else {},
     )
     filed_parts = tuple(SessionPart(one.ordinal, one.day, one.worked_seconds) for one in parts)
-    return Recorded(workflow, row.revision, row.number, Filed(workflow, row.day, row.timezone, filed_parts))
+    return Filed(workflow, row.day, row.timezone, filed_parts)

@@ -10,14 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from timestrata.cli import (
+    audit,
+    backups,
     corrections,
     demonstration,
     exports,
     forgotten,
     imports,
+    jobs,
     lists,
     log,
     questions,
+    retention,
     serving,
     status,
     stores,
@@ -44,7 +48,8 @@ class _Commands(TyperGroup):
 _ORDER = (
     "demo", "init", "template", "start", "status", "pause", "resume", "next", "complete", "cancel", "log", "forgotten",
     "import", "export", "summary", "trend", "daily", "steps", "averages", "alerts", "workflows",
-    "correct", "delete", "timezone", "serve", "token", "version",
+    "correct", "delete", "timezone", "retention", "archive", "verify",
+    "rebuild", "backup", "restore", "erase", "jobs", "serve", "token", "version",
 )  # fmt: skip
 
 app = typer.Typer(
@@ -90,6 +95,23 @@ app.command("workflows")(lists.workflows)
 app.command("correct")(corrections.correct)
 app.command("delete")(corrections.delete)
 app.command("timezone")(corrections.timezone)
+_retention = typer.Typer(no_args_is_help=True, help="Old facts: archive them and purge them from the database.")
+_retention.command("run")(retention.run)
+app.add_typer(_retention, name="retention")
+_archive = typer.Typer(no_args_is_help=True, help="The archive of old facts: list, verify, sql, restore.")
+_archive.command("list")(retention.list_)
+_archive.command("verify")(retention.verify)
+_archive.command("sql")(retention.sql)
+_archive.command("restore")(retention.restore)
+app.add_typer(_archive, name="archive")
+app.command("verify")(audit.verify)
+app.command("rebuild")(audit.rebuild)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.command("erase")(retention.erase)
+_jobs = typer.Typer(invoke_without_command=True, callback=jobs.jobs)
+_jobs.command("run")(jobs.run)
+app.add_typer(_jobs, name="jobs")
 app.command("serve")(serving.serve)
 _tokens = typer.Typer(no_args_is_help=True, help="The tokens that the HTTP service lets in: create, list, revoke.")
 _tokens.command("create")(tokens.create)

@@ -94,6 +94,10 @@ def workflows(
     after: Annotated[
         str | None, typer.Option("--after", metavar="TOKEN", help="The next page: `next` of the page before.")
     ] = None,
+    modified_after: Annotated[
+        int | None,
+        typer.Option("--modified-after", metavar="REVISION", help="What one user changed since, in that order."),
+    ] = None,
     preset: Range30Days = None,
     first: First = None,
     last: Last = None,
@@ -103,9 +107,9 @@ def workflows(
 ) -> None:
     """List completed workflows, the latest first, page by page."""
     form, day = chosen_form(as_json, as_csv), chosen_day("--today", today)
-    dates = chosen_dates(preset, first, last, day, "last_30_days")
+    dates = chosen_dates(preset, first, last, day, "last_30_days" if modified_after is None else "all_time")
     with open_to_read(database, day) as history:
-        found = history.workflows(dates, user, ticket_type, limit=limit, after=after)
+        found = history.workflows(dates, user, ticket_type, limit=limit, after=after, modified_after=modified_after)
         empty = None
         if not found.workflows:
             where = "the rest of the range" if after else str(dates).replace("_", " ")
@@ -113,3 +117,6 @@ def workflows(
     show(found, form, output.workflows_sheet, tables.workflows_table, empty)
     if form != "json" and found.next is not None:
         screen.note(f"There are more: --after {found.next}")
+    if form != "json":
+        for gone in found.deleted:
+            screen.note(f"deleted: {gone.workflow_id}, at revision {gone.revision}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from timestrata.cli.options import Database
 from timestrata.cli.wording import name
 from timestrata.errors import InvalidRequest
 from timestrata.history import History
+from timestrata.jobs import Schedules
 
 
 def serve(
@@ -48,6 +50,7 @@ def serve(
         wanted = "the packages of the server: pip install 'timestrata[server]'"
         raise InvalidRequest("serve", f"no package {error.name}", wanted) from error
     rate = server.checked_rate(rate_limit)
+    Schedules.from_environment(os.environ)  # each worker reads them; here they can be refused in a sentence
     chosen = log_format or ("pretty" if sys.stderr.isatty() else "json")
     with open_or_create(database) as history:
         local = server.is_loopback(host)

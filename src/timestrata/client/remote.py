@@ -29,6 +29,7 @@ from timestrata.answers import (
     WorkflowPage,
 )
 from timestrata.calendar import Bucket, DateRange
+from timestrata.client.jobs import ClientJobs
 from timestrata.client.requests import Requests, segment
 from timestrata.client.tracking import ClientTracking
 from timestrata.errors import InvalidFact, InvalidRequest, StaleRevision
@@ -81,6 +82,7 @@ class Client:
     ) -> None:
         self._requests = Requests(url, token, http, timeout, wait)
         self.tracking = ClientTracking(self._requests)
+        self.jobs = ClientJobs(self._requests)
 
     def __repr__(self) -> str:
         return f"Client({self._requests.url!r})"
@@ -278,17 +280,23 @@ class Client:
         *,
         limit: int = 50,
         after: str | None = None,
+        modified_after: int | None = None,
     ) -> WorkflowPage:
-        """Return a page of completed workflows, the latest first; `after` is the `next` of the page before."""
+        """Return a page of completed workflows, the latest first; `after` is the `next` of the page before.
+
+        With `modified_after`, what a user recorded, corrected or deleted after that revision, in that order.
+        """
         rows: list[Any] = []
+        deleted: list[Any] = []
         for size in _pages(limit):
-            asked = {"ticket_type": ticket_type, "limit": size, "after": after}
+            asked = {"ticket_type": ticket_type, "limit": size, "after": after, "modified_after": modified_after}
             page = self._ask(WorkflowPage, user_id, "/workflows", dates, asked)
             rows += page.workflows
+            deleted += page.deleted
             after = page.next
             if after is None:
                 break
-        return WorkflowPage(tuple(rows), after, page.coverage)
+        return WorkflowPage(tuple(rows), after, page.coverage, tuple(deleted))
 
     def workflow(self, user_id: str, workflow_id: str) -> RecordedWorkflow:
         """Return one recorded workflow with its revision, steps, sessions and pauses. Raises UnknownWorkflow."""

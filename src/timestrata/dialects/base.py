@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, exc
@@ -26,10 +27,11 @@ class Write:
     """Rows for one table, in the order of its columns.
 
     `insert` puts new rows. `merge` adds to the rows of the same key, by the merge rule of each column; each key
-    comes once and the keys are sorted, so that no two writers wait for each other in a circle.
+    comes once and the keys are sorted, so that no two writers wait for each other in a circle. `delete` takes the
+    first columns of a row, and deletes every row that begins with them.
     """
 
-    kind: Literal["insert", "merge"]
+    kind: Literal["insert", "merge", "delete"]
     table: Table
     rows: Sequence[Row]
 
@@ -90,9 +92,14 @@ class Dialect(ABC):
     def engine(self, url: URL) -> Engine:
         """Return an engine whose transactions behave as the write path needs."""
 
+    def file(self, engine: Engine) -> Path | None:
+        """Return the file that holds the database, None where it is not one file."""
+        return None
+
     def is_absent(self, engine: Engine) -> bool:
         """Tell whether connecting would make a database that is not there yet."""
-        return False
+        file = self.file(engine)
+        return file is not None and not file.exists()
 
     @abstractmethod
     def adopt(self, engine: Engine) -> None:
@@ -106,11 +113,18 @@ class Dialect(ABC):
     def lock(
         self, connection: Connection, user_ids: Sequence[int], keys: Sequence[tuple[int, str]]
     ) -> tuple[dict[int, UserState], dict[tuple[int, str], Receipt]]:
-        """Lock users (sorted ids) until the transaction ends; return their state and the receipts of `keys`."""
+        """Lock users (sorted ids) until the transaction ends; return their state and the receipts of `keys`.
+
+        Raises StaleNames when one of them is not there any more.
+        """
 
     @abstractmethod
     def apply(self, connection: Connection, plan: Iterable[Write]) -> None:
         """Carry out a plan, in its order. It may be a generator: each part is sent before the next is asked for."""
+
+    @abstractmethod
+    def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
+        """Return the rows of a table that begin with one of the keys (all of one length), by primary key."""
 
     @abstractmethod
     def record_one(self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write]) -> bool:
@@ -175,6 +189,13 @@ def insert_sql(table: Table) -> str:
 
 
 @cache
+def delete_sql(table: Table, width: int) -> str:
+    """Return a DELETE of the rows whose first columns are given, with ? for each."""
+    names = [column.name for column in table.columns][:width]
+    return f"DELETE FROM {table.name} WHERE {' AND '.join(f'{name} = ?' for name in names)}"
+
+
+@cache
 def merge_clause(table: Table) -> str:
     """Return the ON CONFLICT clause that a table's column rules describe, the same on both databases."""
     key = ", ".join(column.name for column in table.primary_key)
@@ -198,10 +219,16 @@ def _merge_column(table: str, column: str, rule: schema.Merge) -> str:
     )
 
 
+class StaleNames(Exception):
+    """The id of a name that was remembered is gone, because the user was erased: forget the names and call again."""
+
+
 def by_key(
-    states: Sequence[Any], receipts: Sequence[Any]
+    user_ids: Sequence[int], states: Sequence[Any], receipts: Sequence[Any]
 ) -> tuple[dict[int, UserState], dict[tuple[int, str], Receipt]]:
-    """Return what lock() does, from its rows."""
+    """Return what lock() does, from its rows. Raises StaleNames."""
+    if len(states) != len(user_ids):
+        raise StaleNames(sorted(set(user_ids) - {row[0] for row in states}))
     return (
         {row[0]: UserState(*row[1:]) for row in states},
         {(row[0], row[1]): Receipt(*row[2:]) for row in receipts},

@@ -9,12 +9,12 @@ from itertools import chain
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc
 from sqlalchemy.engine import URL
 
 from timestrata import schema
 from timestrata.dialects.base import Dialect, Receipt, Row, UserState, Watch, Write, by_key, driver, wrapped_errors
-from timestrata.dialects.statements import integers, single_sql, single_values, statements, texts
+from timestrata.dialects.statements import integers, matching_sql, single_sql, single_values, statements, texts
 from timestrata.dialects.watches import PostgreSQLWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
 
@@ -72,7 +72,7 @@ class PostgreSQL(Dialect):
                 "JOIN ts_receipt AS r ON r.user_id = k.user_id AND r.workflow_id = k.workflow_id",
                 (integers([key[0] for key in keys]), texts([key[1] for key in keys])),
             )
-        return by_key(states.fetchall(), receipts.fetchall())
+        return by_key(user_ids, states.fetchall(), receipts.fetchall())
 
     def apply(self, connection: Connection, plan: Iterable[Write]) -> None:
         parts = statements(plan)
@@ -86,6 +86,14 @@ class PostgreSQL(Dialect):
             with raw.pipeline():  # sends without waiting: the server works on one statement while the next is made
                 for statement in chain((first, second), parts):
                     execute(*statement)
+
+    def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
+        if not keys:
+            return []
+        with _psycopg(connection) as (_, execute):
+            arrays = tuple(integers(column) for column in zip(*keys, strict=True))
+            rows: list[Row] = execute(matching_sql(table, len(keys[0])), arrays).fetchall()
+        return rows
 
     def record_one(self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write]) -> bool:
         writes = [write for write in plan if write.rows]

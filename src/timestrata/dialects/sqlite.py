@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, exc
 from sqlalchemy.engine import URL
 
-from timestrata.dialects.base import Dialect, Receipt, UserState, Watch, Write, by_key, driver, insert_sql, merge_clause
+from timestrata.dialects.base import (
+    Dialect,
+    Receipt,
+    Row,
+    UserState,
+    Watch,
+    Write,
+    by_key,
+    delete_sql,
+    driver,
+    insert_sql,
+    merge_clause,
+)
 from timestrata.dialects.watches import SQLiteWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
 
@@ -48,9 +61,9 @@ class SQLite(Dialect):
         event.listen(engine, "begin", _begin)
         return engine
 
-    def is_absent(self, engine: Engine) -> bool:
+    def file(self, engine: Engine) -> Path | None:
         name = engine.url.database
-        return bool(name) and name != ":memory:" and not Path(str(name)).exists()
+        return Path(name) if name and name != ":memory:" else None
 
     def adopt(self, engine: Engine) -> None:
         # Not on every connection: it writes into the file, which may be another program's until we have looked.
@@ -65,9 +78,8 @@ class SQLite(Dialect):
         return engine  # a deferred transaction reads the state of its first SELECT
 
     def watch(self, engine: Engine) -> Watch | None:
-        name = engine.url.database
         # A database in memory lives in one connection, which is lent to whoever works with it.
-        return SQLiteWatch(own_connection(engine)) if name and name != ":memory:" else None
+        return SQLiteWatch(own_connection(engine)) if self.file(engine) is not None else None
 
     def lock(
         self, connection: Connection, user_ids: Sequence[int], keys: Sequence[tuple[int, str]]
@@ -75,13 +87,20 @@ class SQLite(Dialect):
         with driver(connection) as raw:
             states = raw.execute(LOCK, (json.dumps(list(user_ids)),)).fetchall()
             receipts = raw.execute(RECEIPTS, (json.dumps(list(keys)),)).fetchall()
-        return by_key(states, receipts)
+        return by_key(user_ids, states, receipts)
 
     def apply(self, connection: Connection, plan: Iterable[Write]) -> None:
         with driver(connection) as raw:
             for write in plan:
                 if write.rows:
                     raw.executemany(_values_sql(write), write.rows)
+
+    def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
+        if not keys:
+            return []
+        with driver(connection) as raw:
+            rows: list[Row] = raw.execute(_matching_sql(table, len(keys[0])), (json.dumps(keys),)).fetchall()
+        return rows
 
     def record_one(self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write]) -> bool:
         return False  # there are no round trips to save
@@ -137,5 +156,16 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+@cache
+def _matching_sql(table: Table, width: int) -> str:
+    names = [column.name for column in table.columns][:width]
+    on = " AND ".join(f"t.{name} = json_extract(k.value, '$[{place}]')" for place, name in enumerate(names))
+    order = ", ".join(f"t.{column.name}" for column in table.primary_key)
+    # CROSS: the keys lead, each a search of the primary key.
+    return f"SELECT t.* FROM json_each(?) AS k CROSS JOIN {table.name} AS t ON {on} ORDER BY {order}"
+
+
 def _values_sql(write: Write) -> str:
+    if write.kind == "delete":
+        return delete_sql(write.table, len(write.rows[0]))
     return insert_sql(write.table) + (merge_clause(write.table) if write.kind == "merge" else "")

@@ -512,7 +512,7 @@ class Tracking:
                 names = after.started.user_id, after.started.workflow_id
                 raise WorkflowExists(*names, "was recorded with other content")
             if counted:  # the same content was recorded before, perhaps on other days
-                drop_empty(connection, counted)
+                drop_empty(context, counted)
         else:
             rows = difference(self._worked(after), counted)
             context.dialect.apply(connection, [Write("merge", schema.cell_worked, rows)])

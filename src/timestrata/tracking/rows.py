@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
@@ -315,11 +315,11 @@ def update_workflow(connection: Connection, before: Live, after: Live) -> None:
         connection.execute(_UPDATE_OPEN, here | {"since": row["running_since"], "forgotten_sessions": row["forgotten"]})
 
 
-def drop_empty(connection: Connection, cells: WorkedCells) -> None:
+def drop_empty(context: Context, cells: WorkedCells) -> None:
     """Delete those of the cells of worked time that hold nothing any more."""
-    c = schema.cell_worked.c
-    key = tuple_(*schema.cell_worked.primary_key)
-    connection.execute(delete(schema.cell_worked).where(key.in_(sorted(cells)), c.worked_seconds == 0, c.sessions == 0))
+    found = context.dialect.matching(context.connection, schema.cell_worked, sorted(cells))  # type: ignore[arg-type]
+    empty = [row[:-2] for row in found if not any(row[-2:])]
+    context.dialect.apply(context.connection, [Write("delete", schema.cell_worked, empty)])
 
 
 def session_key(session_id: str) -> tuple[int, int, int]:

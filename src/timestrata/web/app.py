@@ -19,7 +19,7 @@ from starlette.routing import Match
 from timestrata.calendar import instant
 from timestrata.history import History
 from timestrata.web.config import Config
-from timestrata.web.edge import Edge, problem_response
+from timestrata.web.edge import Edge, has_head, problem_response
 from timestrata.web.idempotency import Idempotency, forget_old
 from timestrata.web.limits import BodyLimit
 from timestrata.web.openapi import describe
@@ -27,20 +27,15 @@ from timestrata.web.principals import Doorkeeper
 from timestrata.web.problems import problem_of
 from timestrata.web.reads import Reads
 from timestrata.web.routes import ROUTERS
-from timestrata.web.service import Figure, Service
+from timestrata.web.service import Service
+from timestrata.web.writes import Writes
+
+_GZIP_LEVEL = 5
 
 
-def create_app(
-    history: History,
-    config: Config | None = None,
-    *,
-    verified: Figure | None = None,
-) -> FastAPI:
-    """Return the service over a history, which stays its owner's to close unless the configuration says otherwise.
-
-    `verified` reads the result of the last verification for /metrics.
-    """
-    service = Service(history, config or Config(), verified)
+def create_app(history: History, config: Config | None = None) -> FastAPI:
+    """Return the service over a history, which stays its owner's to close unless the configuration says otherwise."""
+    service = Service(history, config or Config())
     app = FastAPI(
         title="Timestrata",
         lifespan=_lifespan,
@@ -49,10 +44,12 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked each time whether somebody wants it
         middleware=[
             Middleware(Edge, service=service),
             Middleware(Reads, service=service),
-            Middleware(GZipMiddleware, minimum_size=service.config.gzip_from_bytes, compresslevel=5),
+            Middleware(Writes, service=service, gzip_level=_GZIP_LEVEL),
+            Middleware(GZipMiddleware, minimum_size=service.config.gzip_from_bytes, compresslevel=_GZIP_LEVEL),
             Middleware(Doorkeeper, gate=service.gate),
             Middleware(BodyLimit, config=service.config),
             Middleware(Idempotency, service=service),
@@ -83,6 +80,8 @@ def _methods(request: Request) -> list[str]:
             match, _ = route.matches(scope)
             if match is not Match.NONE:
                 found |= getattr(route, "methods", None) or set()
+    if "GET" in found and has_head(scope):
+        found.add("HEAD")
     return sorted(found)
 
 
@@ -91,11 +90,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     service: Service = app.state.service
     with _signals(service):
         tidying = asyncio.ensure_future(_keep_tidy(service))
+        scheduling = asyncio.ensure_future(service.schedule.keep(service.closing))
         try:
             yield {}
         finally:
             tidying.cancel()
             service.closing.set()
+            await scheduling
             await service.close()
 
 

@@ -92,8 +92,8 @@ class Writer(_Caller):
         if not self.principal.is_admin and "write:own" not in self.principal.scopes:
             raise forbidden("changes; they need the scope write:own")
 
-    def revision(self) -> int:
-        """Return the revision that If-Match names. Raises Problem (428 when it is missing, 422)."""
+    def revision(self) -> int | None:
+        """Return the revision that If-Match names, None for `*`: any. Raises Problem (428 when it is missing, 422)."""
         given = self._request.headers.get("if-match")
         if given is None:
             raise Problem(
@@ -102,10 +102,12 @@ class Writer(_Caller):
                 "If-Match: missing, want the revision that you read, as in If-Match: 1",
                 field="If-Match",
             )
+        if given.strip() == "*":
+            return None
         number = given.strip().removeprefix("W/").strip('"')
         if not number.isdecimal() or not number.isascii() or not 1 <= int(number[:10]) < 2**31 or len(number) > 10:
             raise Problem(
-                422, "invalid_value", "If-Match: want one revision, a whole number", field="If-Match", found=given
+                422, "invalid_value", "If-Match: want one revision, a whole number, or *", field="If-Match", found=given
             )
         return int(number)
 

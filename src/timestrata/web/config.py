@@ -25,8 +25,9 @@ class Config:
     """The limits of one process.
 
     Rates are written as `limits` reads them ("12000/minute"; None: no limit) and count in each process by itself.
-    `log_format` None logs nothing. Every `tidy_seconds` forgotten sessions are ended and old answers deleted (None:
-    never). `watches_signals` and `closes_history` are for a process that serves and does nothing else.
+    `log_format` None logs nothing. Every `tidy_seconds` forgotten sessions are ended and old answers deleted, every
+    `jobs_seconds` the jobs that are due are run (None: never). `watches_signals` and `closes_history` are for a process
+    that serves and does nothing else.
     """
 
     max_body_bytes: int = 10 * MEBIBYTE
@@ -44,6 +45,7 @@ class Config:
     events_check_seconds: float = 5.0
     ready_within_seconds: float = 2.0
     tidy_seconds: float | None = None
+    jobs_seconds: float | None = None
     watches_signals: bool = False
     closes_history: bool = False
     monotonic: Monotonic = monotonic

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from timestrata.web.logs import request_id
+from timestrata.errors import InvalidRequest
+from timestrata.web.logs import Answered, request_id
 from timestrata.web.metrics import route_of
 from timestrata.web.paths import route_on_raw_path
 from timestrata.web.problems import MEDIA_TYPE, Problem, problem_of
@@ -37,6 +40,9 @@ class Edge:
             await self._app(scope, receive, send)
             return
         route_on_raw_path(scope)
+        method = scope["method"]
+        if method == "HEAD" and has_head(scope):
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         name = request_id(_given_id(scope))
         scope.setdefault("state", {})["request_id"] = name
         own = (b"x-request-id", name.encode())
@@ -55,6 +61,7 @@ class Edge:
             await send(message)
 
         try:
+            check_query(scope)
             await self._app(scope, receive, sent)
         except Exception as error:
             problem = problem_of(error, self._service.dialect)
@@ -64,25 +71,46 @@ class Edge:
                 raise
             await problem_response(problem)(scope, receive, sent)
         finally:
-            self._note(scope, name, status, self._service.config.monotonic() - began, streams)
+            self._note(scope, method, name, status, self._service.config.monotonic() - began, streams)
 
-    def _note(self, scope: Scope, name: str, status: int, seconds: float, streams: bool) -> None:
-        route, method = route_of(scope), scope["method"]
+    def _note(self, scope: Scope, method: str, name: str, status: int, seconds: float, streams: bool) -> None:
+        route = route_of(scope)
         # How long somebody listened says nothing of how fast we are.
         self._service.metrics.count_request(method, route, status, None if streams else seconds)
         if route in _QUIET and status < 500:
             return
         principal = scope["state"].get("principal")
-        self._service.log.info(
-            "request",
-            request_id=name,
-            method=method,
-            route=route,
-            path=scope["path"],
-            status=status,
-            ms=round(seconds * 1000, 1),
-            token=principal.token_id if principal is not None else None,
+        token = principal.token_id if principal is not None else None
+        self._service.note_request(
+            Answered(name, method, route, scope["path"], status, round(seconds * 1000, 1), token)
         )
+
+
+def check_query(scope: Scope) -> None:
+    """Refuse a query that gives an argument twice: one of its values would be passed over. Raises InvalidRequest."""
+    query: bytes = scope["query_string"]
+    if b"&" not in query or not scope["path"].startswith("/api/"):
+        return
+    names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidRequest(name, "it more than once", "one value")
+
+
+def has_head(scope: Scope) -> bool:
+    """Tell whether HEAD is answered as GET is; a link that works once is not to be used up by who looks at it."""
+    return bool(scope["path"] != "/login")
+
+
+def _without_body(send: Send) -> Send:
+    """Return what sends no more of an answer than its status and headers."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return sent
 
 
 def _given_id(scope: Scope) -> str | None:

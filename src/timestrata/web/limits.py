@@ -25,29 +25,38 @@ class BodyLimit:
         self._config = config
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        streams = headers.get("content-type", "").partition(";")[0].strip().lower() == STREAM_TYPE
-        most = self._config.max_stream_bytes if streams else self._config.max_body_bytes
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > most:
-            raise _too_large(most)
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                raise _too_large(most)
-            return message
-
-        await self._app(scope, counted, send)
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            receive = counted(self._config, scope, receive)
+        await self._app(scope, receive, send)
 
 
-def _too_large(most: int) -> Problem:
+def counted(config: Config, scope: Scope, receive: Receive) -> Receive:
+    """Return what receives a body and raises Problem (413) as soon as it is too large; at once if it says so itself."""
+    headers = Headers(scope=scope)
+    streams = headers.get("content-type", "").partition(";")[0].strip().lower() == STREAM_TYPE
+    most = config.max_stream_bytes if streams else config.max_body_bytes
+    check_announced(headers.get("content-length", ""), most)
+    received = 0
+
+    async def counting() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise too_large(most)
+        return message
+
+    return counting
+
+
+def check_announced(length: str, most: int) -> None:
+    """Raise Problem (413) when the length that a body announces is more than it may have."""
+    if length.isdecimal() and int(length[:20]) > most:
+        raise too_large(most)
+
+
+def too_large(most: int) -> Problem:
+    """Return the refusal of a body that is longer than it may be."""
     # The rest of the body is not read, so nothing else can come over this connection.
     headers = {"Connection": "close"}
     return Problem(413, "body_too_large", f"the body is larger than {most} bytes: send it in parts", headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
-from timestrata.ingest import Outcome
+from timestrata.ingest import Outcome, Status
 
 WORKERS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable of prometheus-client: where the processes of one service keep their counts together."""
@@ -41,21 +41,30 @@ class Metrics:
         self._workflows = Counter(
             "timestrata_workflows", "Completed workflows that were sent, by outcome.", ("outcome",), registry=self._own
         )
-        for outcome in _STATUSES.values():
-            self._workflows.labels(outcome)  # zeros from the start, so that a rate can be taken of the first one
+        # All of them from the start: zeros, so that a rate can be taken of the first one.
+        self._outcomes = {status: self._workflows.labels(name) for status, name in _STATUSES.items()}
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count_request(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """Count an answered request; `route` is the template of its path, `seconds` None of a stream."""
         method = method if method in _METHODS else "OTHER"
-        self._requests.labels(method, route, status).inc()
+        labels = (method, route, status)
+        counts = self._answered.get(labels)  # a child is looked up under a lock, and its labels are made text
+        if counts is None:
+            counts = self._answered[labels] = (self._requests.labels(*labels), self._seconds.labels(method, route))
+        counts[0].inc()
         if seconds is not None:
-            self._seconds.labels(method, route).observe(seconds)
+            counts[1].observe(seconds)
 
     def count_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Count what became of workflows that were sent."""
         for status, times in Tally(outcome.status for outcome in outcomes).items():
-            if status in _STATUSES:
-                self._workflows.labels(_STATUSES[status]).inc(times)
+            self.count_outcome(status, times)
+
+    def count_outcome(self, status: Status, times: int = 1) -> None:
+        """Count what became of a workflow that was sent."""
+        if status in self._outcomes:
+            self._outcomes[status].inc(times)
 
     def exposition(self, gauges: Iterable[GaugeMetricFamily]) -> bytes:
         """Return everything in the text format of Prometheus, with gauges that are read from the store."""
@@ -82,6 +91,14 @@ class _Of(Collector):
 def gauge(name: str, help: str, value: float) -> GaugeMetricFamily:
     """Return a gauge with its value of now."""
     return GaugeMetricFamily(name, help, value=value)
+
+
+def gauge_by(label: str, name: str, help: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    """Return a gauge with its values of now, by the value of its label."""
+    family = GaugeMetricFamily(name, help, labels=[label])
+    for which, value in values.items():
+        family.add_metric([which], value)
+    return family
 
 
 def route_of(scope: Scope) -> str:

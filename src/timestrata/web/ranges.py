@@ -30,6 +30,8 @@ class Range:
     """The days that a request asks for: as the library takes them, or so many days that end today."""
 
     asked: Dates | int
+    default: bool = False
+    """Whether nothing was asked for."""
 
     def dates(self, history: History, user: str | None) -> Dates:
         """Return the days as the library takes them; today is the user's, else the store's."""
@@ -66,7 +68,8 @@ async def _range(
         raise InvalidRequest(named[1], given[named[1]], wanted)
     if first is not None or last is not None:
         return Range(_between(first, last))
-    return Range(days if days is not None else _PERIODS[period] if period is not None else _preset(preset))
+    asked = days if days is not None else _PERIODS[period] if period is not None else _preset(preset)
+    return Range(asked, default=not named)
 
 
 def _between(first: str | None, last: str | None) -> DateRange:

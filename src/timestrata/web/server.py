@@ -29,6 +29,7 @@ from timestrata.web.metrics import WORKERS_FOLDER
 
 _SETTINGS = "TIMESTRATA_SERVICE"
 _TIDY_SECONDS = 60.0
+_JOBS_SECONDS = 20.0
 _KEEP_ALIVE_SECONDS = 75
 _LAST_REQUESTS_SECONDS = 30
 _SWITCH_SECONDS = 0.0005
@@ -126,6 +127,7 @@ def app_of_environment() -> FastAPI:
         rate_limit=settings.rate_limit,
         log_format=settings.log_format,
         tidy_seconds=_TIDY_SECONDS,
+        jobs_seconds=_JOBS_SECONDS,
         watches_signals=True,
         closes_history=True,
     )

@@ -15,30 +15,32 @@ from timestrata.history import History
 from timestrata.web.answers import Answers
 from timestrata.web.config import Config
 from timestrata.web.limits import Rates
-from timestrata.web.logs import Lines, logger
+from timestrata.web.logs import Lines, logger, request_log
 from timestrata.web.lookup import Lookup
 from timestrata.web.metrics import Metrics, gauge
 from timestrata.web.notes import Notes
 from timestrata.web.principals import Gate
 from timestrata.web.readiness import Readiness
+from timestrata.web.recorder import Recorder
 from timestrata.web.revisions import Feed, Revisions
+from timestrata.web.schedule import Schedule
 
 T = TypeVar("T")
-Figure = Callable[[], float | None]
-"""Reads one figure for /metrics; None: it is not known."""
 
 
 class Service:
     """One process of the service. Nothing in it needs to outlive the process: the state is in the store."""
 
-    def __init__(self, history: History, config: Config, verified: Figure | None = None) -> None:
+    def __init__(self, history: History, config: Config) -> None:
         self.history = history
         self.config = config
         self.dialect = dialect_of(history.engine)
         self._lines = Lines(config.log_file, config.log_within_seconds)
         self.log = logger(config, self._lines)
+        self.note_request = request_log(config, self._lines, self.log)
         self.metrics = Metrics()
         self.rates = Rates(config)
+        self.recorder = Recorder(history)
         self.lookup = Lookup(history, self.run)
         self.revisions = Revisions(self.lookup)
         self.gate = Gate(lambda bearer: self.run(lambda: history.access.authenticate(bearer)), self.rates, config)
@@ -46,11 +48,8 @@ class Service:
         self.notes = Notes()
         self.feed = Feed(self.revisions, config.poll_seconds)
         self.readiness = Readiness(history.engine, config)
+        self.schedule = Schedule(history.jobs, history.engine, config, self.log)
         self.closing = asyncio.Event()
-        self._figures: dict[tuple[str, str], Figure | None] = {
-            ("timestrata_active_sessions", "Time sessions that run now."): history.tracking.running,
-            ("timestrata_verified", "1 when the last verification found the cells equal to the facts."): verified,
-        }
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="timestrata")
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -58,13 +57,9 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def gauges(self) -> Iterable[GaugeMetricFamily]:
-        """Return the figures that are read from the store; what cannot be read now is left out."""
-        found = []
-        for (name, help), figure in self._figures.items():
-            value = figure() if figure is not None else None
-            if value is not None:
-                found.append(gauge(name, help, value))
-        return found
+        """Return the figures that are read from the store."""
+        running = gauge("timestrata_active_sessions", "Time sessions that run now.", self.history.tracking.running())
+        return [running, *self.schedule.gauges()]
 
     async def close(self) -> None:
         """End the threads, once their calls are done, and the history if it is ours."""
@@ -72,6 +67,7 @@ class Service:
         # Waited for, because a connection that comes back to a history that was closed stays open.
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
         await asyncio.to_thread(self.readiness.close)
+        await self.schedule.close()
         self._lines.drain()
         self.lookup.close()
         if self.config.closes_history:

@@ -39,7 +39,7 @@ def respond(result: object, status: int = 200, headers: Mapping[str, str] | None
 def parse(body: bytes) -> Any:
     """Return the JSON value of a body. Raises InvalidJson, also for a name that comes twice."""
     try:
-        return json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refused)
+        return _decoder.decode(body.decode())
     except UnicodeDecodeError as error:
         raise InvalidJson("body", body[max(0, error.start - 10) : error.end + 10], "JSON in UTF-8") from error
     except RecursionError as error:
@@ -60,3 +60,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refused(constant: str) -> Any:
     raise ValueError(constant)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refused)

@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from timestrata.web.routes import aggregations, completions, documentation, events, health, history, login, tracking
+from timestrata.web.routes import (
+    admin,
+    aggregations,
+    completions,
+    documentation,
+    events,
+    health,
+    history,
+    login,
+    tracking,
+)
 
 ROUTERS: list[APIRouter] = [
     completions.router,
@@ -11,6 +21,7 @@ ROUTERS: list[APIRouter] = [
     aggregations.router,
     events.router,
     health.router,
+    admin.router,
     login.router,
     documentation.router,
 ]

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
+from json.encoder import encode_basestring as _quoted
 from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, cast
 
@@ -50,7 +51,11 @@ async def record(request: Request, writer: Writes) -> Response:
     writer.check_any()
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == STREAM_TYPE:
         return await _record_stream(request, writer)
-    content = await writer.body()
+    return await answer(writer, await writer.body())
+
+
+async def answer(writer: Writer, content: object) -> Response:
+    """Record the workflow, or the list of them, that the body of a request holds, and answer it."""
     if isinstance(content, list):
         return await writer.run(lambda history: _record_list(history, writer, content))
     return await _record_one(writer, content)
@@ -59,11 +64,23 @@ async def record(request: Request, writer: Writes) -> Response:
 async def _record_one(writer: Writer, content: object) -> Response:
     fact = workflow_from_json(content)
     writer.check(fact.user_id)
-    outcome = await asyncio.wrap_future(writer.service.history.submit(fact))
-    writer.service.metrics.count_outcomes([outcome])
+    outcome = await writer.service.recorder.record(fact)
+    writer.service.metrics.count_outcome(outcome.status)
     if outcome.status == "conflict":
         raise Problem(409, "conflict", str(outcome.reason), revision=outcome.revision)
-    return wire.respond(outcome, 201 if outcome.status == "recorded" else 200)
+    return Response(_encoded(outcome), 201 if outcome.status == "recorded" else 200, media_type=wire.MEDIA_TYPE)
+
+
+def _encoded(outcome: Outcome) -> bytes:
+    """Return an outcome as JSON, a recorded one without looking at its fields: a fifth of the time, measured."""
+    if outcome.status != "recorded" or outcome.notes or outcome.reason is not None:
+        return wire.encode(outcome)
+    user, workflow = _quoted(str(outcome.user_id)), _quoted(str(outcome.workflow_id))
+    revision = outcome.revision
+    return (
+        f'{{"status":"recorded","user_id":{user},"workflow_id":{workflow},"revision":{revision},'
+        '"reason":null,"notes":[]}'
+    ).encode()
 
 
 def _record_list(history: History, writer: Writer, items: Sequence[object]) -> Response:

@@ -15,9 +15,13 @@ router = APIRouter(tags=["operation"])
 
 
 @router.get("/health", summary="Is the process alive?")
-async def health() -> Response:
-    """Answer without asking the database: an orchestrator must not restart a process because the database is gone."""
-    return wire.respond({"status": "ok", "version": version("timestrata")})
+async def health(request: Request) -> Response:
+    """Answer, also while the database is gone: an orchestrator must not restart a process because of that.
+
+    `verified` is what the last verification found, as it was known some seconds ago.
+    """
+    verified = await service_of(request).schedule.verified()
+    return wire.respond({"status": "ok", "version": version("timestrata"), "verified": verified})
 
 
 @router.get("/ready", summary="Can requests be answered?", responses={503: {"description": "Not now"}})

@@ -22,6 +22,12 @@ TicketType = Annotated[str | None, Query(description="Only this ticket type.")]
 Template = Annotated[str | None, Query(description="Only this template.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="The most to return.")]
 After = Annotated[str | None, Query(description="The `next` of the page before.")]
+ModifiedAfter = Annotated[
+    int | None,
+    Query(
+        ge=0, description="A `coverage.revision` that was seen before: what changed since; all days, all ticket types."
+    ),
+]
 
 _DISMISSED: dict[str, bool | None] = {"open": False, "dismissed": True, "all": None}
 
@@ -114,12 +120,13 @@ async def workflows(
     ticket_type: TicketType = None,
     limit: Limit = 50,
     after: After = None,
+    modified_after: ModifiedAfter = None,
 ) -> Response:
-    """Return completed workflows, the latest first."""
+    """Return completed workflows, the latest first; with `modified_after` those that changed since, in that order."""
 
     def ask(history: History) -> object:
-        dates = days.dates(history, user_id)
-        return history.workflows(dates, user_id, ticket_type, limit=limit, after=after)
+        dates = "all_time" if modified_after is not None and days.default else days.dates(history, user_id)
+        return history.workflows(dates, user_id, ticket_type, limit=limit, after=after, modified_after=modified_after)
 
     return await reader.figures(user_id, ask)
 
