@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from errno import ENOSPC
+from os import strerror
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from archive_store import failing
 from conftest import NOW
 from facts_made import NINE, alerts_of, cells_of, made, session
 from fold import stored_receipts
@@ -481,6 +484,19 @@ def test_an_archive_that_cannot_be_written_deletes_nothing(store_url: str, tmp_p
         with pytest.raises(ArchiveUnavailable):
             history.retention.run()
         assert len(list(history.facts())) == 6
+
+
+@pytest.mark.parametrize("after", [0, 300, 3000])
+def test_a_full_disk_deletes_nothing(store_url: str, tmp_path: Path, after: int) -> None:
+    with opened(store_url, f"failing://{tmp_path}/archive") as history:
+        history.record(facts())
+        before, recorded = answers(history), list(history.facts())
+        history.retention.archive()
+        with failing(ENOSPC, after), pytest.raises(ArchiveUnavailable, match=strerror(ENOSPC)):
+            history.retention.run()
+        assert list(history.facts()) == recorded
+        assert answers(history) == before
+        assert history.retention.run().completions == 4
 
 
 def test_another_stores_archive_is_refused(store: History, make_store: Any, folder: str) -> None:

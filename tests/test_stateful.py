@@ -27,7 +27,7 @@ from fold import Key, stored_cells, stored_receipts, wanted_alerts, wanted_facts
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select, update
 
 from timestrata import (
     BatchRejected,
@@ -44,10 +44,11 @@ from timestrata import (
     TimestrataError,
     UnknownWorkflow,
     open_history,
+    schema,
 )
 from timestrata.answers import Figures
 from timestrata.calendar import instant
-from timestrata.dialects import engine_for
+from timestrata.dialects import engine_for, measures_of
 from timestrata.dimensions import Names
 from timestrata.errors import ClockJumped
 from timestrata.formats.jsonl import workflow_to_json
@@ -666,6 +667,30 @@ class Told(RuleBasedStateMachine):
         self.model.restore()
         if then is not None:
             self.perform(then.settled(self.model))
+
+    @rule(damage=st.booleans(), elsewhere=st.booleans())
+    def rebuild(self, damage: bool, elsewhere: bool) -> None:
+        """Verify finds nothing, or the integer that was changed behind the store's back; rebuild puts it right."""
+        history = self.other if elsewhere else self.history
+        damaged = damage and self._damage()
+
+        assert history.audit.verify(deep=True).ok is not damaged
+        done = history.audit.rebuild()
+
+        assert (done.ok, done.change_count > 0) == (True, damaged)
+        self.model.changes += damaged
+
+    def _damage(self) -> bool:
+        """Change an integer of a cell; return False where there is none."""
+        table = self.random.choice([schema.cell_completion, schema.cell_step, schema.cell_worked])
+        with self.stores.engine.begin() as connection:
+            rows = connection.execute(select(table).order_by(*table.primary_key)).fetchall()
+            if not rows:
+                return False
+            row, column = self.random.choice(rows), self.random.choice(measures_of(table))
+            here = [key == row._mapping[key.name] for key in table.primary_key]
+            connection.execute(update(table).where(*here).values({column.name: column + 1}))
+        return True
 
     @rule(days=st.sampled_from([-1, 32, 10_000]))
     def run_with_a_clock_that_jumped(self, days: int) -> None:
