@@ -576,6 +576,17 @@ def test_a_person_who_is_erased_is_nowhere(store: History, store_url: str, folde
     assert store.correct(made("bob", 7, user_id="bob", template="Long")).status == "corrected"
 
 
+def test_a_person_in_an_archive_that_is_not_configured_is_not_erased_by_half(store: History) -> None:
+    store.record(facts())
+    store.retention.run()
+    before = answers(store)
+    with opened(store.engine.url.render_as_string(hide_password=False), None) as history:
+        history.retention._url = None
+        with pytest.raises(InvalidRequest, match="TIMESTRATA_ARCHIVE"):
+            history.retention.erase("ada")
+    assert answers(store) == before
+
+
 def test_a_process_that_remembers_an_erased_person_starts_anew(store: History, store_url: str, folder: str) -> None:
     store.record(facts())
     store.tracking.put_template("Live", "Bug", ["Look"])

@@ -217,9 +217,9 @@ class Retention:
     def erase(self, user_id: str) -> Erasure:
         """Remove a person everywhere: facts, receipts, aggregates, alerts, live work, tokens, the archive's rows.
 
-        Nothing of it can be brought back. Raises UnknownUser, ArchiveUnavailable, ArchiveDamaged; it can be repeated.
+        Nothing of it can be brought back. Raises UnknownUser, and what archive() does.
         """
-        return erase(self._transactions, self.archive if self._url else None, askable(user_id), self._clock)
+        return erase(self._transactions, self.archive, askable(user_id), self._clock)
 
 
 def _identity(context: Context) -> tuple[str, bool]:

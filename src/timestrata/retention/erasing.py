@@ -45,7 +45,7 @@ class Erasure:
 
 def erase(
     transactions: Transactions,
-    archive: Callable[[], Archive] | None,
+    archive: Callable[[], Archive],
     user_id: str,
     clock: Callable[[], datetime],
 ) -> Erasure:
@@ -56,7 +56,6 @@ def erase(
     files = transactions.read(lambda own: _files_of(own, number))
     archived = rewritten = 0
     for file in files:
-        assert archive is not None, "an archive that was written to is configured"
         rewriting = _Rewriting(transactions, archive(), file, number, user_id)
         archived += rewriting.run(instant(clock()))
         rewritten += rewriting.kept
