@@ -31,9 +31,9 @@ from timestrata import Averages, CompletedWorkflow, DateRange, History, Pause, S
 from timestrata.calendar import PRESETS
 from timestrata.cli import app, wording
 from timestrata.cli.failures import EXIT_CODES, reported
-from timestrata.cli.output import cell
 from timestrata.formats.jsonl import write_line
 from timestrata.formats.result_json import document
+from timestrata.formats.sheets import cell
 
 TODAY = "2024-06-15"
 JUNE = DateRange(date(2024, 5, 17), date(2024, 6, 15))

@@ -47,6 +47,9 @@ LAYERS = [
     "backup",
     "demo",
     "client",
+    "wording",
+    "charts",
+    "report",
     "web",
     "cli",
     "__main__",
@@ -73,6 +76,11 @@ ONLY_IN: dict[str, list[str]] = {
     "prometheus_client": ["web"],
     "structlog": ["web"],
     "httpx2": ["client"],
+    "altair": ["charts"],
+    "vl_convert": ["charts"],
+    "typst": ["report"],
+    "jinja2": ["report", "web"],
+    "babel": ["wording", "report", "web"],
 }
 """By third-party package, the layers that may import it."""
 

@@ -223,7 +223,7 @@ class Numbers:
         self.asked.append(set(scopes))
         number = self.number  # what is true when the question is put
         await self.go.wait()
-        return {scope: Revision(number, NOW.date()) for scope in scopes}
+        return {scope: Revision(number, NOW.date(), "UTC") for scope in scopes}
 
 
 def test_a_revision_is_looked_up_once_for_all_who_wait_for_it() -> None:

@@ -53,6 +53,11 @@ class Principal:
         """Tell whether the data of every user may be read."""
         return "admin" in self.scopes or "read:all" in self.scopes
 
+    @property
+    def may_track(self) -> bool:
+        """Tell whether there is somebody whose work may be tracked: oneself, or anybody."""
+        return self.is_admin or (self.user is not None and "write:own" in self.scopes)
+
     def may_read(self, user: str) -> bool:
         """Tell whether the data of `user` may be read."""
         return self.may_read_all or ("read:own" in self.scopes and user == self.user)

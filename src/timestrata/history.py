@@ -89,10 +89,19 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """How often the data of a user, or of all users, was changed, and which local day it is there."""
+    """How often the data of a user, or of all users, was changed, and which local day it is in their zone."""
 
     number: int
     today: date
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database of a store: SQLite or PostgreSQL, and its bytes with all indexes."""
+
+    kind: str
+    bytes: int
 
 
 class RevisionWatch:
@@ -567,6 +576,10 @@ class History:
 
         return self._read(read)
 
+    def filed_on(self, user_id: str, workflow_id: str) -> date | None:
+        """Return the local day of a recorded workflow, also when its facts are archived; None when there is none."""
+        return self._read(lambda connection: recorded.filed_on(connection, askable(user_id), askable(workflow_id)))
+
     def facts(self, dates: Dates = "all_time", user_id: str | None = None) -> Iterator[CompletedWorkflow]:
         """Yield the recorded workflows of a range as they were recorded, by user, local day, workflow id.
 
@@ -581,6 +594,19 @@ class History:
         """Return every user that something was recorded for, in order."""
         names = select(schema.user.c.name).order_by(schema.user.c.name)
         return self._read(lambda connection: tuple(connection.execute(names).scalars()))
+
+    def ticket_types(self) -> tuple[str, ...]:
+        """Return every ticket type that something was recorded of, the one that came first first."""
+        names = select(schema.ticket_type.c.name).order_by(schema.ticket_type.c.ticket_type_id)
+        return self._read(lambda connection: tuple(connection.execute(names).scalars()))
+
+    def now(self) -> datetime:
+        """Return the present, by the clock of this history."""
+        return self._clock()
+
+    def database(self) -> Database:
+        """Return what the store is in, and how much it takes."""
+        return Database(self._dialect.title, self._read(self._dialect.database_bytes))
 
     def revisions(self, users: Collection[str | None]) -> dict[str | None, Revision]:
         """Return how often the data of each user was changed, and which day it is there; None: of all users.
@@ -612,8 +638,8 @@ class History:
         return RevisionWatch(watch, lambda number, zone: self._revision(number, zone, instant(self._clock())))
 
     def _revision(self, number: int, timezone: str | None, now: int) -> Revision:
-        days = local_days(timezone or self._rules.default_timezone, self._rules.day_start_seconds)
-        return Revision(number, day_date(days.day(now)))
+        name = timezone or self._rules.default_timezone
+        return Revision(number, day_date(local_days(name, self._rules.day_start_seconds).day(now)), name)
 
     # --------------------------------------------------------------------------------------------------- transactions
 

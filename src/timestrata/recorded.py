@@ -6,12 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, select, tuple_
 
 from timestrata import schema
-from timestrata.calendar import DAY_MICROSECONDS, DateRange, day_number, moment
+from timestrata.calendar import DAY_MICROSECONDS, DateRange, day_date, day_number, moment
 from timestrata.facts import CompletedWorkflow, Pause, StepTime, TimeSession
 from timestrata.measures import Filed, SessionPart
 from timestrata.packed import unpack
@@ -49,6 +50,18 @@ def find_by_name(connection: Connection, user: str, workflow_id: str) -> Recorde
     )
     found = connection.execute(receipt).one_or_none()
     return found and find(connection, found.user_id, (found.day, found.number))
+
+
+def filed_on(connection: Connection, user: str, workflow_id: str) -> date | None:
+    """Return the local day of a recorded workflow by its names, also when its facts are archived; None: none is."""
+    c = schema.receipt.c
+    receipt = (
+        select(c.day)
+        .join(schema.user, schema.user.c.user_id == c.user_id)
+        .where(schema.user.c.name == user, c.workflow_id == workflow_id, c.state == schema.RECORDED)
+    )
+    found = connection.execute(receipt).scalar()
+    return None if found is None else day_date(found)
 
 
 def read_all(connection: Connection, user: str | None, dates: DateRange) -> Iterator[Recorded]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -62,6 +62,13 @@ def trends(
         {name: series(named[name]) for name in sorted(named)},
         coverage(connection, scope.user_id),
     )
+
+
+def judged(report: TrendReport, measure: TrendMeasure) -> TrendReport:
+    """Return a report with the trend of another measure: as if it had been asked for. Raises InvalidRequest."""
+    _check_choice("measure", measure, TREND_MEASURES)
+    by = {name: Series(one.points, _trend(one.points, measure)) for name, one in report.by.items()}
+    return replace(report, measure=measure, total=Series(report.points, _trend(report.points, measure)), by=by)
 
 
 def _named(

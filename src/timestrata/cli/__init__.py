@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from timestrata.cli import (
     audit,
     backups,
+    chart,
     corrections,
     demonstration,
     exports,
@@ -21,6 +22,7 @@ from timestrata.cli import (
     lists,
     log,
     questions,
+    report,
     retention,
     serving,
     status,
@@ -48,6 +50,7 @@ class _Commands(TyperGroup):
 _ORDER = (
     "demo", "init", "template", "start", "status", "pause", "resume", "next", "complete", "cancel", "log", "forgotten",
     "import", "export", "summary", "trend", "daily", "steps", "averages", "alerts", "workflows",
+    "chart", "report",
     "correct", "delete", "timezone", "retention", "archive", "verify",
     "rebuild", "backup", "restore", "erase", "jobs", "serve", "token", "version",
 )  # fmt: skip
@@ -92,6 +95,8 @@ _alerts.command("dismiss")(lists.dismiss)
 _alerts.command("restore")(lists.restore)
 app.add_typer(_alerts, name="alerts")
 app.command("workflows")(lists.workflows)
+app.command("chart")(chart.chart)
+app.command("report")(report.report)
 app.command("correct")(corrections.correct)
 app.command("delete")(corrections.delete)
 app.command("timezone")(corrections.timezone)

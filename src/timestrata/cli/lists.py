@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from timestrata.cli import output, screen, tables
+from timestrata.cli import screen, tables
 from timestrata.cli.absence import nothing
 from timestrata.cli.database import open_to_change, open_to_read
 from timestrata.cli.options import (
@@ -26,6 +26,7 @@ from timestrata.cli.options import (
 )
 from timestrata.cli.printing import show
 from timestrata.errors import InvalidRequest
+from timestrata.formats import sheets
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, metavar="N", help="The most that are listed.")]
 AlertIds = Annotated[list[str], typer.Argument(metavar="ID", help="Ids as `timestrata alerts` lists them.")]
@@ -65,7 +66,7 @@ def alerts(
             what = {None: "No gap alert was raised", True: "No gap alert was dismissed", False: "No gap alert is open"}
             where = "all time" if dates == "all_time" else dates
             empty = nothing(history, where, user=user, ticket_type=ticket_type, what=what[chosen])
-    show(found, form, output.alerts_sheet, tables.alerts_table, empty)
+    show(found, form, sheets.alerts_sheet, tables.alerts_table, empty)
     if form == "human" and len(found) == limit:
         screen.note(f"The latest {limit:,} are listed; there may be more: --limit, --from and --to choose others.")
 
@@ -114,7 +115,7 @@ def workflows(
         if not found.workflows:
             where = "the rest of the range" if after else str(dates).replace("_", " ")
             empty = nothing(history, where, user=user, ticket_type=ticket_type, what="Nothing was completed")
-    show(found, form, output.workflows_sheet, tables.workflows_table, empty)
+    show(found, form, sheets.workflows_sheet, tables.workflows_table, empty)
     if form != "json" and found.next is not None:
         screen.note(f"There are more: --after {found.next}")
     if form != "json":

@@ -31,6 +31,7 @@ from timestrata.cli.options import (
 from timestrata.cli.screen import Column, table
 from timestrata.cli.wording import duration, name
 from timestrata.formats.result_json import document
+from timestrata.formats.sheets import Sheet
 from timestrata.live import SessionState
 from timestrata.tracked import TrackedWorkflow
 
@@ -114,9 +115,9 @@ def logged(workflows: Iterable[TrackedWorkflow]) -> Iterator[LoggedSession]:
             )
 
 
-def _sheet(found: Iterable[LoggedSession]) -> output.Sheet:
+def _sheet(found: Iterable[LoggedSession]) -> Sheet:
     names = tuple(field.name for field in fields(LoggedSession))
-    return output.Sheet(names, tuple(tuple(document(getattr(one, name)) for name in names) for one in found))
+    return Sheet(names, tuple(tuple(document(getattr(one, name)) for name in names) for one in found))
 
 
 def _workflows(here: Place) -> Iterator[TrackedWorkflow]:

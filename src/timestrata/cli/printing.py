@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from timestrata.cli import output, screen
 from timestrata.cli.options import Form
+from timestrata.formats.sheets import Sheet
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ T = TypeVar("T")
 def show(
     found: T,
     form: Form,
-    sheet: Callable[[T], output.Sheet],
+    sheet: Callable[[T], Sheet],
     table: Callable[[T], Iterable[RenderableType]],
     empty: str | None,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from timestrata.answers import TREND_MEASURES, By, TrendMeasure
 from timestrata.calendar import Bucket, DateRange, Preset
-from timestrata.cli import output, tables, trend_table
+from timestrata.cli import tables, trend_table
 from timestrata.cli.absence import nothing
 from timestrata.cli.database import open_to_read
 from timestrata.cli.options import (
@@ -28,6 +28,7 @@ from timestrata.cli.options import (
     chosen_form,
 )
 from timestrata.cli.printing import show
+from timestrata.formats import sheets
 
 _TREND_RANGES: dict[Bucket, Preset] = {"day": "last_30_days", "week": "last_90_days", "month": "last_12_months"}
 
@@ -49,7 +50,7 @@ def summary(
     with open_to_read(database, day) as history:
         found = history.summary(dates, user, ticket_type)
         empty = nothing(history, found.dates, user=user, ticket_type=ticket_type) if not found.by_ticket_type else None
-    show(found, form, output.summary_sheet, tables.summary_table, empty)
+    show(found, form, sheets.summary_sheet, tables.summary_table, empty)
 
 
 def trend(
@@ -76,7 +77,7 @@ def trend(
         found = history.trend(dates, bucket, user, by=by, ticket_type=ticket_type, measure=measure)
         blank = not any(point.completed or point.worked_seconds for point in found.points)
         empty = nothing(history, found.dates, user=user, ticket_type=ticket_type) if blank else None
-    show(found, form, output.trend_sheet, partial(trend_table.trend_table, by=by, ticket_type=ticket_type), empty)
+    show(found, form, sheets.trend_sheet, partial(trend_table.trend_table, by=by, ticket_type=ticket_type), empty)
 
 
 def daily(
@@ -96,7 +97,7 @@ def daily(
     with open_to_read(database, day) as history:
         found = history.daily(dates, user, ticket_type)
         empty = nothing(history, found.dates, user=user, ticket_type=ticket_type) if not found.rows else None
-    show(found, form, output.daily_sheet, tables.daily_table, empty)
+    show(found, form, sheets.daily_sheet, tables.daily_table, empty)
 
 
 def steps(
@@ -118,7 +119,7 @@ def steps(
     with open_to_read(database, day) as history:
         found = history.steps(dates, template, user)
         empty = nothing(history, found.dates, user=user, template=template) if not found.steps else None
-    show(found, form, output.steps_sheet, tables.steps_table, empty)
+    show(found, form, sheets.steps_sheet, tables.steps_table, empty)
 
 
 def averages(
@@ -139,4 +140,4 @@ def averages(
         found = history.averages(user, day)
         until = DateRange(None, found.as_of)
         empty = nothing(history, until, user=user) if not found.by_ticket_type else None
-    show(found, form, output.averages_sheet, tables.averages_table, empty)
+    show(found, form, sheets.averages_sheet, tables.averages_table, empty)

@@ -87,6 +87,8 @@ class Dialect(ABC):
     """One database as Timestrata uses it."""
 
     name: str
+    title: str
+    """As people know it."""
 
     @abstractmethod
     def engine(self, url: URL) -> Engine:
@@ -147,6 +149,10 @@ class Dialect(ABC):
     @abstractmethod
     def check_version(self, connection: Connection) -> None:
         """Raise UnsupportedDatabase when the database is too old."""
+
+    @abstractmethod
+    def database_bytes(self, connection: Connection) -> int:
+        """Return how much the database takes, with its indexes."""
 
     @abstractmethod
     def commits_each(self, raw: Any) -> bool:

@@ -25,6 +25,7 @@ class PostgreSQL(Dialect):
     """The team store, through psycopg 3."""
 
     name = "postgresql"
+    title = "PostgreSQL"
 
     def engine(self, url: URL) -> Engine:
         try:
@@ -116,6 +117,9 @@ class PostgreSQL(Dialect):
         if state is None:  # the connection broke before the server could answer
             return type(cause).__name__ in ("OperationalError", "InterfaceError", "PipelineAborted")
         return state[:2] in ("08", "40", "57") or state == "55P03"
+
+    def database_bytes(self, connection: Connection) -> int:
+        return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
 
     def commits_each(self, raw: Any) -> bool:
         return bool(getattr(raw, "autocommit", False))

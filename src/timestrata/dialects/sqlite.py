@@ -46,6 +46,7 @@ class SQLite(Dialect):
     """The embedded default: WAL, every commit flushed, writers one after the other from their first statement."""
 
     name = "sqlite"
+    title = "SQLite"
 
     def engine(self, url: URL) -> Engine:
         in_memory = not url.database or url.database == ":memory:"
@@ -110,6 +111,10 @@ class SQLite(Dialect):
 
     def is_transient(self, error: Exception) -> bool:
         return _is_busy(error.orig if isinstance(error, exc.DBAPIError) else error)
+
+    def database_bytes(self, connection: Connection) -> int:
+        size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        return int(connection.exec_driver_sql(size).scalar_one())
 
     def commits_each(self, raw: Any) -> bool:
         return raw.isolation_level is None and not raw.in_transaction

@@ -1,0 +1,101 @@
+"""The figures of a report: the answers of a history about one period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from fractions import Fraction
+
+from timestrata.answers import AggregationReport, AlertPage, Overview, StepReport, TrendReport
+from timestrata.calendar import DateRange, next_bucket
+from timestrata.history import Dates, History
+
+MOST_ALERTS = 20
+MOST_DAYS = 53 * 7
+MOST_PEOPLE = 500
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a report shows, as the history answered it."""
+
+    made_on: date
+    """The day in `timezone`, which is the user's, or the store's."""
+    timezone: str
+    gap_threshold: Fraction
+    """The share of an estimate past which there is a gap alert."""
+    overview: Overview
+    trend: TrendReport
+    """Completed tickets by ticket type, in the buckets of the overview."""
+    steps: StepReport | None
+    """None for one ticket type: steps are kept by template."""
+    days: AggregationReport
+    """By day, at most the last 53 weeks."""
+    alerts: AlertPage
+    """Those of the period that are open, the latest 20."""
+    people: AggregationReport | None
+    """None for one person, and for more than 500."""
+    ticket_types: tuple[str, ...]
+    """Every ticket type of the history, in an order that decides on the colour of each."""
+    steady: bool = True
+    """False when the history was changed while it was asked, so that the parts may differ by that."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was completed or worked on."""
+        return not (self.overview.summary.completed or self.overview.summary.worked_seconds)
+
+
+def overview_report(
+    history: History,
+    dates: Dates = "last_30_days",
+    user_id: str | None = None,
+    ticket_type: str | None = None,
+    *,
+    ticket_types: tuple[str, ...] | None = None,
+) -> Report:
+    """Ask a history how a period went, of one person or everyone.
+
+    It takes several questions: when the history is changed between them, they are put again, three times at most.
+    `ticket_types` saves looking up those of the whole history. Raises InvalidRequest.
+    """
+    for _ in range(_ATTEMPTS):
+        before = history.revisions([user_id])[user_id]
+        report = _asked(history, dates, user_id, ticket_type, ticket_types)
+        report = replace(report, made_on=before.today, timezone=before.timezone)
+        if history.revisions([user_id])[user_id] == before:
+            return report
+    return replace(report, steady=False)
+
+
+def _asked(
+    history: History, dates: Dates, user_id: str | None, ticket_type: str | None, types: tuple[str, ...] | None
+) -> Report:
+    overview = history.overview(dates, user_id, ticket_type=ticket_type)
+    dates, bucket = overview.dates, overview.trend.bucket
+    alone = user_id is not None or overview.summary.users > MOST_PEOPLE
+    return Report(
+        made_on=date.min,
+        timezone="",
+        gap_threshold=history.settings.gap_threshold,
+        overview=overview,
+        trend=history.trend(dates, bucket, user_id, by="ticket_type", ticket_type=ticket_type, measure="completed"),
+        steps=history.steps(dates, user_id=user_id) if ticket_type is None else None,
+        days=history.aggregations(_last_weeks(overview), "day", user_id=user_id, ticket_type=ticket_type),
+        alerts=history.alert_page(dates, user_id, ticket_type=ticket_type, limit=MOST_ALERTS),
+        people=None if alone else history.aggregations(dates, "user", ticket_type=ticket_type),
+        ticket_types=types if types is not None else history.ticket_types(),
+    )
+
+
+def _last_weeks(overview: Overview) -> DateRange:
+    """Return the period; of a longer one than 53 weeks those that end with the last bucket that has anything."""
+    dates, trend = overview.dates, overview.trend
+    filled = [point.bucket for point in trend.points if point.completed or point.worked_seconds]
+    if not filled or (dates.days is not None and dates.days <= MOST_DAYS):
+        return dates
+    end = next_bucket(filled[-1], trend.bucket) - timedelta(days=1)
+    last = end if dates.last is None else min(dates.last, end)
+    least = date.fromordinal(max(last.toordinal() - MOST_DAYS + 1, 1))
+    return DateRange(least if dates.first is None else max(dates.first, least), last)

@@ -1,0 +1,1 @@
+"""What pages, charts and reports say: every English string, a module for each part, and figures as people read them."""

@@ -1,0 +1,11 @@
+"""What a row of a gap alert says, on whichever page."""
+
+OVER = "{ratio} of the estimate"
+TIMES = "{actual} of {estimate} estimated"
+WHOLE = "whole ticket"
+STEP = "step {step}"
+DISMISS = "Dismiss"
+RESTORE = "Restore"
+DISMISS_ONE = "Dismiss the gap alert of {ticket}, {what}"
+RESTORE_ONE = "Restore the gap alert of {ticket}, {what}"
+DISMISSED_ON = "dismissed {moment}"

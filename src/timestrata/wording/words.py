@@ -1,0 +1,163 @@
+"""Figures, days and times as people read them in their language's way of writing numbers and dates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
+from typing import TypeVar
+
+from babel import Locale, UnknownLocaleError
+from babel.core import negotiate_locale
+from babel.dates import format_date, format_datetime, format_interval, format_time
+from babel.localedata import locale_identifiers
+from babel.numbers import format_decimal, format_percent
+
+from timestrata.calendar import Bucket, DateRange
+from timestrata.wording import common
+
+DEFAULT_LOCALE = "en_GB"
+_SPACE = "\u00a0"
+"""Between a number and its unit, which are not to be parted at the end of a line."""
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Writes figures for a reader: numbers and dates by the locale, moments in the zone. None is a dash."""
+
+    locale: Locale
+    zone: tzinfo = UTC
+
+    @property
+    def first_weekday(self) -> int:
+        """The day that weeks begin with where the reader lives: 0 is Monday, 6 Sunday."""
+        return int(self.locale.first_week_day)
+
+    @property
+    def language(self) -> str:
+        """The locale as browsers name it: `en-GB`."""
+        return str(self.locale).replace("_", "-")
+
+    def count(self, value: float | None) -> str:
+        """Return a whole number with its thousands grouped; a mean of counts has one decimal."""
+        if value is None:
+            return common.NONE
+        return self._decimal(value, "#,##0" if float(value).is_integer() else "#,##0.0")
+
+    def duration(self, seconds: float | None) -> str:
+        """Return seconds in two units at most: `12 s`, `45 min`, `2 h 07 min`, and from 100 hours on `1,234 h`."""
+        if seconds is None:
+            return common.NONE
+        whole = int(seconds + 0.5)
+        if whole < 60:
+            return f"{whole}{_SPACE}s"
+        minutes = (whole + 30) // 60
+        if minutes < 60:
+            return f"{minutes}{_SPACE}min"
+        if minutes < 6000:
+            return f"{minutes // 60}{_SPACE}h{_SPACE}{minutes % 60:02d}{_SPACE}min"
+        return f"{self.count((whole + 1800) // 3600)}{_SPACE}h"
+
+    def clock(self, seconds: float) -> str:
+        """Return seconds as a timer shows them: `0:12:05`."""
+        whole = int(seconds)
+        return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+    def hours(self, seconds: float | None) -> str:
+        """Return seconds as hours with one decimal: `2.1 h`."""
+        return common.NONE if seconds is None else f"{self._decimal(seconds / 3600, '#,##0.0')}{_SPACE}h"
+
+    def size(self, size: int) -> str:
+        """Return bytes in units of a thousand: `12.3 MB`."""
+        for unit, least in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+            if size >= least:
+                return f"{self._decimal(size / least, '#,##0.0')}{_SPACE}{unit}"
+        return f"{size}{_SPACE}B"
+
+    def percent(self, ratio: float | None) -> str:
+        """Return a share or a ratio in whole per cent, as the locale writes it."""
+        return common.NONE if ratio is None else str(format_percent(ratio, "#,##0\u00a0%", locale=self.locale))
+
+    def change(self, ratio: float | None) -> str:
+        """Return a relative change with its sign and one decimal: `+19.5 %`."""
+        if ratio is None:
+            return common.NONE
+        return str(format_percent(ratio, "+#,##0.0\u00a0%;-#,##0.0\u00a0%", locale=self.locale))
+
+    def ratio(self, value: float | None) -> str:
+        """Return actual over estimated time with two decimals."""
+        return common.NONE if value is None else self._decimal(value, "0.00")
+
+    def day(self, day: date | None) -> str:
+        """Return a day with its year."""
+        return common.NONE if day is None else str(format_date(day, "medium", locale=self.locale))
+
+    def bucket(self, first: date, bucket: Bucket) -> str:
+        """Return a day, week or month by its first day."""
+        if bucket == "month":
+            return str(format_date(first, "MMM yyyy", locale=self.locale))
+        return self.day(first)
+
+    def range(self, dates: DateRange) -> str:
+        """Return a range in words, both ends included."""
+        first, last = dates.first, dates.last
+        if first is None:
+            return common.ALL_TIME if last is None else common.UNTIL.format(day=self.day(last))
+        if last is None:
+            return common.SINCE.format(day=self.day(first))
+        return str(format_interval(first, last, "yMMMd", locale=self.locale))
+
+    def moment(self, at: datetime | None) -> str:
+        """Return an instant as a day and a time of the zone."""
+        if at is None:
+            return common.NONE
+        return f"{self.day(at.astimezone(self.zone).date())}, {self.time(at)}"
+
+    def time(self, at: datetime) -> str:
+        """Return the time of day of an instant in the zone, to the minute."""
+        return str(format_time(at, "short", tzinfo=self.zone, locale=self.locale))
+
+    def full_moment(self, at: datetime) -> str:
+        """Return an instant with its zone, for a title."""
+        return str(format_datetime(at, "long", tzinfo=self.zone, locale=self.locale))
+
+    def _decimal(self, value: float, pattern: str) -> str:
+        return str(format_decimal(value, pattern, locale=self.locale))
+
+
+def preferred_locale(languages: str | None) -> Locale:
+    """Return the best locale that an Accept-Language header names, else English.
+
+    >>> str(preferred_locale("de-CH;q=0.8, fr-CH, *;q=0.1"))
+    'fr_CH'
+    """
+    return _preferred_locale((languages or "")[:200])
+
+
+@lru_cache(maxsize=256)
+def _preferred_locale(languages: str) -> Locale:
+    found = negotiate_locale(_by_weight(languages), _known(), sep="-") or DEFAULT_LOCALE
+    try:
+        return Locale.parse(found, sep="_" if "_" in found else "-")
+    except (ValueError, UnknownLocaleError):
+        return Locale.parse(DEFAULT_LOCALE)
+
+
+@lru_cache(maxsize=1)
+def _known() -> Sequence[str]:
+    return [name.replace("_", "-") for name in locale_identifiers()]
+
+
+def _by_weight(languages: str) -> list[str]:
+    """Return language tags, the most wanted first. Source: RFC 9110, section 12.5.4."""
+    weighed = []
+    for place, each in enumerate(languages.split(",")):
+        tag, _, weight = each.partition(";q=")
+        try:
+            weighed.append((-float(weight or 1), place, tag.strip()))
+        except ValueError:
+            continue
+    return [tag for _, _, tag in sorted(weighed) if tag and tag != "*"]
