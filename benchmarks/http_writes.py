@@ -26,7 +26,7 @@ from http_reads import free_port, process, serve_real
 
 from timestrata import open_history
 from timestrata.formats.jsonl import workflow_from_json, workflow_to_json
-from timestrata.web.server import _SWITCH_SECONDS
+from timestrata.web.server import _SWITCH_SECONDS, settle
 
 PATH = "/api/v1/time/completions"
 
@@ -49,6 +49,7 @@ def serve_bare(port: int) -> None:
 def serve_as_a_worker_does(url: str, port: int) -> None:
     """Serve the store with the interpreter set as a worker of `timestrata serve` sets it."""
     sys.setswitchinterval(_SWITCH_SECONDS)
+    settle()
     serve_real(url, port)
 
 

@@ -21,6 +21,8 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from timestrata import History, open_history
 
+pytest_plugins = ["browser_sites", "browser"]
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)

@@ -316,7 +316,7 @@ def test_the_link_that_serve_prints_logs_in_once(tmp_path: Path) -> None:
             page = browser.get(f"{server.url}/api/v1/events/nothing")
         second = httpx2.get(server.login)
 
-    assert (first.status_code, first.headers["location"]) == (303, "/docs")
+    assert (first.status_code, first.headers["location"]) == (303, "/")
     assert (page.status_code, second.status_code) == (404, 401)
     assert server.login.partition("key=")[2] not in server.errors.read_text()
 

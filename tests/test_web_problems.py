@@ -233,7 +233,7 @@ def test_several_faults_are_all_listed(typed: Served) -> None:
     assert [fault["field"] for fault in document["errors"]] == ["number", "days"]
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/typed", "/health/", "//", "/%00", "/%ff", "/api"])
+@pytest.mark.parametrize("path", ["/nothing", "/typed", "/health/", "/nothing//", "/%00", "/%ff", "/api"])
 def test_a_path_that_leads_nowhere_is_a_problem_document(typed: Served, path: str) -> None:
     answer = typed.anyone().get(path)
 

@@ -91,10 +91,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     with _signals(service):
         tidying = asyncio.ensure_future(_keep_tidy(service))
         scheduling = asyncio.ensure_future(service.schedule.keep(service.closing))
+        preparing = asyncio.ensure_future(_prepare(service))
         try:
             yield {}
         finally:
             tidying.cancel()
+            preparing.cancel()
             service.closing.set()
             await scheduling
             await service.close()
@@ -109,6 +111,16 @@ async def _keep_tidy(service: Service) -> None:
         except Exception as error:  # the database may come back: /ready says when
             service.log.warning("not tidied", reason=type(error).__name__)
         await asyncio.sleep(service.config.tidy_seconds)
+
+
+async def _prepare(service: Service) -> None:
+    """Make what the first page needs before anybody asks for it."""
+    if not service.config.prepares_pages:
+        return
+    try:
+        await service.studio.bundle()
+    except Exception as error:  # pages show tables then
+        service.log.warning("charts not prepared", reason=type(error).__name__)
 
 
 @contextmanager

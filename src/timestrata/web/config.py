@@ -26,8 +26,8 @@ class Config:
 
     Rates are written as `limits` reads them ("12000/minute"; None: no limit) and count in each process by itself.
     `log_format` None logs nothing. Every `tidy_seconds` forgotten sessions are ended and old answers deleted, every
-    `jobs_seconds` the jobs that are due are run (None: never). `watches_signals` and `closes_history` are for a process
-    that serves and does nothing else.
+    `jobs_seconds` the jobs that are due are run (None: never). `prepares_pages` makes what the dashboard needs at the
+    start. `watches_signals` and `closes_history` are for a process that serves and does nothing else.
     """
 
     max_body_bytes: int = 10 * MEBIBYTE
@@ -41,11 +41,12 @@ class Config:
     threads: int = 6
     answers_kept_bytes: int = 32 * MEBIBYTE
     token_kept_seconds: float = 1.0
-    poll_seconds: float = 1.0
+    poll_seconds: float = 0.5
     events_check_seconds: float = 5.0
     ready_within_seconds: float = 2.0
     tidy_seconds: float | None = None
     jobs_seconds: float | None = None
+    prepares_pages: bool = False
     watches_signals: bool = False
     closes_history: bool = False
     monotonic: Monotonic = monotonic

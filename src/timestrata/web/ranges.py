@@ -56,6 +56,17 @@ async def _range(
     period: Annotated[Period | None, Query(description="As the dashboard has them.")] = None,
 ) -> Range:
     """Return the days that are asked for. Raises InvalidRequest, also for two ways at once."""
+    return asked_days(first, last, preset, days, period)
+
+
+def asked_days(
+    first: str | None = None,
+    last: str | None = None,
+    preset: str | None = None,
+    days: int | None = None,
+    period: str | None = None,
+) -> Range:
+    """Return the days that the arguments of a URL name. Raises InvalidRequest, also for two ways at once."""
     given = {
         "from": first if first is not None else last,
         "range": preset,

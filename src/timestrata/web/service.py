@@ -14,6 +14,7 @@ from timestrata.dialects import dialect_of
 from timestrata.history import History
 from timestrata.web.answers import Answers
 from timestrata.web.config import Config
+from timestrata.web.dashboard.studio import Studio
 from timestrata.web.limits import Rates
 from timestrata.web.logs import Lines, logger, request_log
 from timestrata.web.lookup import Lookup
@@ -48,6 +49,7 @@ class Service:
         self.notes = Notes()
         self.feed = Feed(self.revisions, config.poll_seconds)
         self.readiness = Readiness(history.engine, config)
+        self.studio = Studio()
         self.schedule = Schedule(history.jobs, history.engine, config, self.log)
         self.closing = asyncio.Event()
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="timestrata")
@@ -68,6 +70,7 @@ class Service:
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
         await asyncio.to_thread(self.readiness.close)
         await self.schedule.close()
+        await self.studio.close()
         self._lines.drain()
         self.lookup.close()
         if self.config.closes_history:

@@ -2,6 +2,8 @@
 
 from fastapi import APIRouter
 
+from timestrata.web.dashboard import assets, exports, gap_routes, login, pictures, token_routes, work_routes, workflow
+from timestrata.web.dashboard import routes as pages
 from timestrata.web.routes import (
     admin,
     aggregations,
@@ -10,7 +12,6 @@ from timestrata.web.routes import (
     events,
     health,
     history,
-    login,
     tracking,
 )
 
@@ -22,6 +23,14 @@ ROUTERS: list[APIRouter] = [
     events.router,
     health.router,
     admin.router,
+    assets.router,
+    gap_routes.router,
+    work_routes.router,
+    token_routes.router,
+    pictures.router,
+    exports.router,
+    workflow.router,
+    pages.router,
     login.router,
     documentation.router,
 ]

@@ -1,0 +1,273 @@
+"""How fast the overview stands in a browser with a million workflows behind it, and how much travels.
+
+    uv run python benchmarks/dashboard.py [--database sqlite|postgresql|both] [--workflows 1000000] [--rounds 7]
+        [--range last_30_days] [--stores FOLDER]
+
+A real server in a process of its own, Chromium (TIMESTRATA_CHROMIUM, else the one in PATH) on the same machine. A round
+is one visit with an empty cache and one with what that left behind; before each a workflow is recorded, so that the
+server has kept nothing and computes every figure anew; a third one (kept) finds what the server kept of the second. The
+page is that of a person, then everyone's. All times count from the moment the browser asks for the page:
+
+answered   the last byte of the page is here
+figures    the key figures are in the document, and the browser has painted (the page is sent part by part)
+readable   all figures and tables are, and it has painted
+charts     the last chart of the page is drawn
+
+With --stores, FOLDER/WORKFLOWS.db is measured (made when it is not there); what is recorded goes into a copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import databases
+import workload
+from http_reads import free_port, process
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from timestrata import History, open_history
+from timestrata.web.principals import COOKIE
+
+NOW = datetime(2024, 12, 31, 12, tzinfo=UTC)
+"""On the last day of the workload."""
+
+USER = "user00005"
+"""One of the busiest: 22,000 of a million workflows."""
+
+_BATCH = 5000
+_READY_SECONDS = 60_000
+
+# Tells when the key figures stand in the document and have been painted, and when the last chart is drawn.
+_WATCH = """
+const seen = window.seen = {};
+const frame = then => requestAnimationFrame(() => setTimeout(then));
+const look = () => {
+  if (!seen.met && document.querySelector("#kpi-worked data.value")) {
+    seen.met = true;
+    frame(() => { seen.figures = performance.now(); });
+  }
+  if (!seen.asked && document.querySelector("#kpi-worked data.value") && document.readyState !== "loading") {
+    seen.asked = true;
+    frame(() => { seen.readable = performance.now(); });
+  }
+  const charts = [...document.querySelectorAll("[data-chart]")];
+  if (!seen.drawn && seen.readable && charts.length && charts.every(chart => chart.dataset.drawn === "true")) {
+    seen.drawn = true;
+    frame(() => { seen.charts = performance.now(); });
+  }
+};
+new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true});
+document.addEventListener("readystatechange", look);
+setInterval(look, 5);
+"""
+_SEEN = """() => {
+  const [navigation] = performance.getEntriesByType("navigation");
+  return {figures: seen.figures, readable: seen.readable, charts: seen.charts, answered: navigation.responseEnd};
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit of a page: milliseconds from the request, bytes as they travelled, hosts that were asked."""
+
+    answered: float
+    figures: float
+    readable: float
+    charts: float
+    bytes: int
+    hosts: frozenset[str]
+
+
+def serve(url: str, port: int) -> None:
+    """Serve the store as `timestrata serve` does, its log to a file that nobody reads."""
+    import uvicorn
+
+    from timestrata.web.app import create_app
+    from timestrata.web.config import Config
+
+    with open_history(url, clock=lambda: NOW) as history, open("/dev/null", "w") as log:  # noqa: PTH123
+        app = create_app(history, Config(rate_limit=None, log_file=log, clock=lambda: NOW))
+        uvicorn.run(app, port=port, log_level="warning", access_log=False)
+
+
+def fill(history: History, count: int) -> None:
+    """Record the workload, unless it is there."""
+    if history.users():
+        return
+    rest = workload.workflows(count)
+    while batch := list(islice(rest, _BATCH)):
+        history.record(batch)
+
+
+def chromium() -> str:
+    programs = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    found = os.environ.get("TIMESTRATA_CHROMIUM") or next(filter(None, programs), None)
+    if found is None:
+        raise SystemExit("no Chromium in PATH: apt-get install chromium")
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- visits
+
+
+def visit(context: BrowserContext, url: str) -> Visit:
+    """Open a page in a new tab and wait until all of it stands."""
+    page = context.new_page()
+    travelled, hosts = _listen(page)
+    page.add_init_script(_WATCH)
+    page.goto(url)
+    page.wait_for_function("() => seen.charts", timeout=_READY_SECONDS)
+    seen = page.evaluate(_SEEN)
+    page.close()
+    times = {name: float(seen[name]) for name in ("answered", "figures", "readable", "charts")}
+    return Visit(**times, bytes=sum(travelled), hosts=frozenset(hosts))
+
+
+def _listen(page: Page) -> tuple[list[int], set[str]]:
+    """Return lists that grow as the page loads: the bytes of each answer with its headers, the hosts."""
+    travelled: list[int] = []
+    hosts: set[str] = set()
+    protocol = page.context.new_cdp_session(page)
+    protocol.send("Network.enable")
+    protocol.on("Network.loadingFinished", lambda event: travelled.append(int(event["encodedDataLength"])))
+    page.on("request", lambda asked: hosts.add(urlsplit(asked.url).netloc))
+    return travelled, hosts
+
+
+class Recorder:
+    """Records one more workflow at a time, so that nothing that the server has kept holds any more."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._one = replace(next(workload.workflows(1)), user_id=USER)
+
+    def __call__(self) -> None:
+        ended = NOW - timedelta(seconds=1)
+        self._history.record(
+            replace(
+                self._one,
+                workflow_id=f"fresh-{uuid4().hex}",
+                started_at=ended - timedelta(hours=12),
+                completed_at=ended,
+            )
+        )
+
+
+def rounds(browser: Browser, url: str, token: str, count: int, change: Callable[[], None]) -> dict[str, list[Visit]]:
+    """Return visits with an empty cache, with a full one, and with a full one of a page that the server has kept."""
+    found: dict[str, list[Visit]] = {"cold": [], "warm": [], "kept": []}
+    for number in range(count + 1):
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+        site = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        context.add_cookies([{"name": COOKIE, "value": token, "url": site}])
+        for kind in found:
+            if kind != "kept":
+                change()
+            met = visit(context, url)
+            if number > 0:  # the first one makes the server's picture library, and warms the database
+                found[kind].append(met)
+        context.close()
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- report
+
+
+WANTED = {
+    ("readable", "cold"): 150.0,
+    ("readable", "warm"): 150.0,
+    ("charts", "cold"): 900.0,
+    ("charts", "warm"): 400.0,
+    ("bytes", "cold"): 400_000.0,
+    ("bytes", "warm"): 60_000.0,
+}
+
+
+def report(name: str, found: dict[str, list[Visit]]) -> None:
+    print(f"\n{name}: medians of {len(found['cold'])} visits (least .. greatest)")
+    for what, unit in (("answered", "ms"), ("figures", "ms"), ("readable", "ms"), ("charts", "ms"), ("bytes", "bytes")):
+        for kind, visits in found.items():
+            values = [float(getattr(each, what)) for each in visits]
+            middle, wanted = statistics.median(values), WANTED.get((what, kind))
+            told = "" if wanted is None else f"   wanted < {wanted:,.0f}: {'yes' if middle < wanted else 'NO'}"
+            print(f"  {what:9} {kind:5} {middle:9,.0f} {unit}  ({min(values):,.0f} .. {max(values):,.0f}){told}")
+    hosts = frozenset().union(*(each.hosts for visits in found.values() for each in visits))
+    print(f"  hosts asked: {', '.join(sorted(hosts))}   wanted 1: {'yes' if len(hosts) == 1 else 'NO'}", flush=True)
+
+
+@contextmanager
+def sqlite_store(stores: Path | None, count: int) -> Iterator[str]:
+    """Lend a copy of a filled store."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = (stores or Path(folder)) / f"{count}.db"
+        if not kept.exists():
+            with open_history(f"sqlite:///{kept}", clock=lambda: NOW) as history:
+                fill(history, count)
+        copy = Path(folder) / "copy.db"
+        shutil.copyfile(kept, copy)
+        yield f"sqlite:///{copy}"
+
+
+@contextmanager
+def postgresql_store(stores: Path | None, count: int) -> Iterator[str]:
+    """Lend a filled database; none is kept."""
+    with databases.postgresql_urls() as new:
+        url = new()
+        with open_history(url, clock=lambda: NOW) as history:
+            fill(history, count)
+        yield url
+
+
+def measure(name: str, url: str, dates: str, count: int) -> None:
+    port = free_port()
+    with open_history(url, clock=lambda: NOW) as history:
+        own = history.access.create_token("benchmark", ["read:own"], user=USER).secret
+        all_of_them = history.access.create_token("benchmark", ["read:all"]).secret
+        with process(serve, url, port), sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            _until_ready(browser, f"http://127.0.0.1:{port}/health")
+            page = f"http://127.0.0.1:{port}/?range={dates}"
+            for whose, token in (("one person", own), ("everyone", all_of_them)):
+                report(f"{name}, {dates}, {whose}", rounds(browser, page, token, count, Recorder(history)))
+            browser.close()
+
+
+def _until_ready(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    for _ in range(600):
+        try:
+            page.goto(url)
+            break
+        except Exception:
+            page.wait_for_timeout(100)
+    page.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="sqlite")
+    parser.add_argument("--workflows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--range", default="last_30_days")
+    parser.add_argument("--stores", type=Path)
+    arguments = parser.parse_args()
+    for name, store in (("sqlite", sqlite_store), ("postgresql", postgresql_store)):
+        if arguments.database in (name, "both"):
+            with store(arguments.stores, arguments.workflows) as url:
+                measure(f"{name}, {arguments.workflows:,} workflows", url, arguments.range, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The dashboard: pages rendered here, from the same calls as the API."""

@@ -1,0 +1,19 @@
+// What every page does in the browser. Without it the pages work too: it draws, keeps them fresh, and saves reloads.
+import {draw} from "./charts.js";
+import {listen} from "./live.js";
+import {handleCards} from "./cards.js";
+import {closeByEscape} from "./kpi.js";
+import {chooseTheme} from "./theme.js";
+import {handleGaps} from "./undo.js";
+import {handleWork, runTimers} from "./work.js";
+import {handleKeys} from "./keys.js";
+
+chooseTheme();
+handleCards();
+closeByEscape();
+draw(document);
+listen();
+handleGaps();
+handleWork();
+runTimers();
+handleKeys();

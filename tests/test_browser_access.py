@@ -1,0 +1,185 @@
+"""The pages for everyone: axe-core, any width, keyboard alone, without JavaScript, in either theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from browser import DESKTOP, NARROW, PHONE, TABLET, Chromium, Theme, accessibility_findings, too_wide, until_drawn
+from browser_reading import key_figures
+from browser_sites import Site
+from playwright.sync_api import Page, expect
+
+PAGES = ("/", "/tickets", "/steps", "/gaps", "/team", "/work", "/operations")
+QUERY = "?range=last_90_days"
+LOOKS: tuple[tuple[Theme, tuple[int, int]], ...] = (
+    ("light", DESKTOP),
+    ("dark", DESKTOP),
+    ("dark", PHONE),
+    ("light", PHONE),
+)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login", "/cards/no/such", "/?from=soon"])
+def test_axe_finds_nothing_in_either_theme_at_either_size(chromium: Chromium, look_site: Site, path: str) -> None:
+    found: dict[tuple[str, tuple[int, int]], list[str]] = {}
+    with chromium.visitor(look_site) as visitor:
+        visitor.expected = ("status of 4",)
+        page = visitor.open(path if "?" in path else path + QUERY)
+        for theme, size in LOOKS:
+            page.emulate_media(color_scheme=theme)
+            resize(page, size)
+            until_drawn(page, theme)
+            open_details(page)
+            found[theme, size] = accessibility_findings(page)
+
+    assert {name: findings for name, findings in found.items() if findings} == {}
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login"])
+def test_no_page_scrolls_sideways_at_any_width(chromium: Chromium, look_site: Site, path: str) -> None:
+    found: dict[tuple[int, int], list[str]] = {}
+    with chromium.visitor(look_site, size=NARROW) as visitor:
+        page = visitor.open(path + QUERY)
+        for size in (NARROW, PHONE, TABLET, DESKTOP, NARROW):
+            resize(page, size)
+            until_drawn(page)
+            open_details(page)
+            page.wait_for_function(FRAMES)
+            found[size] = too_wide(page)
+
+    assert {size: wide for size, wide in found.items() if wide} == {}
+
+
+FRAMES = "() => new Promise(then => requestAnimationFrame(() => requestAnimationFrame(() => then(true))))"
+"""Waits until what a new size means for the page has been painted."""
+
+
+def resize(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+
+
+def open_details(page: Page) -> None:
+    page.evaluate("() => document.querySelectorAll('details.as-table').forEach(each => { each.open = true })")
+
+
+# What a label or a stretched link covers is pressed too; a link in a sentence may be as small as its letters.
+_SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
+  .filter(each => each.checkVisibility() && !each.closest("p, td, th, svg, .unseen") && !each.matches(".skip"))
+  .filter(each => getComputedStyle(each, "::after").position !== "absolute")
+  .map(each => [each, (each.closest("label") ?? each).getBoundingClientRect()])
+  .filter(([each, box]) => box.width > 0 && (box.width < 24 || box.height < 23.5))
+  .map(([each, box]) => `${each.outerHTML.slice(0, 100)} ${box.width}x${box.height}`)"""
+
+
+def test_what_can_be_pressed_is_large_enough(chromium: Chromium, look_site: Site) -> None:
+    found: dict[str, list[str]] = {}
+    with chromium.visitor(look_site, size=PHONE) as visitor:
+        for path in PAGES:
+            found[path] = visitor.open(path + QUERY).evaluate(_SMALL_TARGETS)
+
+    assert {path: small for path, small in found.items() if small} == {}
+
+
+# A date has four places for the keyboard in it; the last, its calendar, is marked by the browser alone.
+_FOCUS = """() => {
+  const focused = document.activeElement
+  const rings = [null, "::after"].map(part => getComputedStyle(focused, part))
+    .map(style => style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth))
+  return {name: focused.dataset.range || focused.id || focused.textContent.trim(),
+          marked: Math.max(...rings) >= 3 || focused === document.body || !focused.matches(":focus-visible")}
+}"""
+
+
+def test_the_overview_works_with_the_keyboard_alone(chromium: Chromium, look_site: Site) -> None:
+    with chromium.visitor(look_site) as visitor:
+        page = visitor.open("/")
+        page.keyboard.press("Tab")
+        expect(page.locator("a.skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        assert page.url.endswith("#main")
+        expect(page.locator("#main")).to_be_focused()
+
+        met = []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            met.append(_focus_on(page))
+        assert [each["name"] for each in met if not each["marked"]] == []
+        assert "last_7_days" in {each["name"] for each in met}
+
+        page.locator("#period a[data-range='last_7_days']").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**range=last_7_days*")
+        details = page.locator("#trend details.as-table")
+        details.locator("summary").focus()
+        page.keyboard.press("Enter")
+        expect(details.locator("table")).to_be_visible()
+
+
+def _focus_on(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = page.evaluate(_FOCUS)
+    return found
+
+
+def test_the_theme_is_the_machines_until_it_is_chosen(chromium: Chromium, look_site: Site) -> None:
+    background = "getComputedStyle(document.body).backgroundColor"
+    with chromium.visitor(look_site, theme="dark") as visitor:
+        page = visitor.open("/")
+        until_drawn(page)
+        dark = page.evaluate(background)
+        page.select_option("#theme", "light")
+        light = page.evaluate(background)
+        assert dark != light
+        assert page.locator("html").get_attribute("data-theme") == "light"
+
+        page = visitor.open("/tickets")
+        assert page.locator("html").get_attribute("data-theme") == "light"
+        assert page.evaluate(background) == light
+        page.select_option("#theme", "system")
+        assert page.evaluate(background) == dark
+
+
+def test_charts_follow_the_theme(chromium: Chromium, look_site: Site) -> None:
+    with chromium.visitor(look_site, theme="light") as visitor:
+        page = visitor.open("/")
+        until_drawn(page)
+        assert any("theme=light" in each for each in visitor.requests)
+        with page.expect_response("**/charts/trend.json?*theme=dark*"):
+            page.select_option("#theme", "dark")
+
+
+def test_forced_colours_keep_the_page_readable(chromium: Chromium, look_site: Site) -> None:
+    with chromium.visitor(look_site, forced_colors="active") as visitor:
+        page = visitor.open("/" + QUERY)
+        until_drawn(page)
+
+        assert accessibility_findings(page) == []
+
+
+def test_without_javascript_the_pages_work(chromium: Chromium, look_site: Site) -> None:
+    summary = look_site.ask("/api/v1/dashboard?range=last_7_days").json()["summary"]
+    with chromium.visitor(look_site, java_script_enabled=False) as visitor:
+        page = visitor.open("/")
+        page.click("#period a[data-range='last_7_days']")
+        page.wait_for_url("**range=last_7_days*")
+        expect(page.locator("#kpi-completed data.value")).to_have_attribute("value", str(summary["completed"]))
+        expect(page.locator("noscript img, img.picture").first).to_be_visible()
+        page.click("#types details.as-table summary")
+        expect(page.locator("#types details.as-table table")).to_be_visible()
+        for path in PAGES:
+            visitor.open(path + QUERY)
+            expect(page.locator("h1")).to_be_visible()
+            assert page.locator(".failed").count() == 0
+
+
+def test_numbers_and_days_are_written_as_the_browser_wants_them(chromium: Chromium, look_site: Site) -> None:
+    worked = key_figures  # the raw values are the same in every language
+    shown, raw = {}, {}
+    for locale in ("en-US", "de-DE"):
+        with chromium.visitor(look_site, locale=locale) as visitor:
+            page = visitor.open("/?range=all_time")
+            shown[locale] = page.inner_text("#kpi-completed data.value")
+            raw[locale] = worked(page)
+
+    assert shown == {"en-US": "4,825", "de-DE": "4.825"}
+    assert raw["en-US"] == raw["de-DE"]
