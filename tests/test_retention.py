@@ -28,6 +28,7 @@ from timestrata.errors import (
     ClockJumped,
     FactsSealed,
     InvalidRequest,
+    StaleRevision,
     UnknownUser,
 )
 from timestrata.ingest import Context
@@ -286,6 +287,26 @@ def test_a_correction_without_an_archive_is_refused_and_changes_nothing(store: H
             with pytest.raises(FactsSealed):
                 history.delete("ada", "midnight")
     assert answers(store) == before
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [made("plain", 1), replace(made("plain"), timezone="America/Sao_Paulo")],
+    ids=["another content", "the same content in another zone"],
+)
+def test_a_stale_correction_in_the_callers_transaction_opens_no_day(store: History, stale: CompletedWorkflow) -> None:
+    store.record([made("plain"), made("other")])
+    assert store.correct(made("plain", 7)).revision == 2
+    assert store.correct(made("plain")).revision == 3
+    store.retention.run()
+
+    with store.engine.begin() as mine:
+        with pytest.raises(StaleRevision):
+            store.correct(stale, expected_revision=2, connection=mine)
+        store.record(made("mine"), connection=mine)
+
+    assert ids(in_the_archive(store)) == {"plain", "other"}
+    assert ids(store.facts()) == {"mine"}
 
 
 def test_a_restored_day_is_as_it_was_and_is_archived_again_by_the_next_run(store: History) -> None:
