@@ -173,3 +173,38 @@ def test_a_page_arrives_in_parts_that_can_be_unpacked_at_once(one: Served) -> No
     assert '<main id="main"' in first
     assert "kpi-worked" not in first
     assert "kpi-worked" in "".join(rest)
+
+
+def test_a_browser_that_goes_nowhere_is_told_so_on_a_page_and_a_program_in_json(one: Served) -> None:
+    page, document = one.anyone().get("/nothing", headers=HTML), one.anyone().get("/nothing")
+
+    assert (page.status_code, document.status_code) == (404, 404)
+    assert page.headers["content-type"].startswith("text/html")
+    assert document.json()["code"] == "not_found"
+
+
+def test_browsers_find_an_icon_where_a_page_names_none(one: Served) -> None:
+    assert one.anyone().get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://testserver"}, 303),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+    ids=["a program", "its own page", "another site", "a sister site", "its origin", "another origin", "no origin"],
+)
+def test_no_other_site_logs_its_visitors_in(one: Served, headers: dict[str, str], status: int) -> None:
+    secret = one.history.access.create_token("theirs", ["admin"]).secret
+    form = {"Content-Type": "application/x-www-form-urlencoded", **HTML, **headers}
+
+    answer = one.anyone().post("/login", content=f"token={secret}", headers=form)
+
+    assert answer.status_code == status
+    assert ("set-cookie" in answer.headers) is (status == 303)

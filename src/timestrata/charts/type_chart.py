@@ -7,7 +7,7 @@ from typing import Any
 
 from timestrata.answers import Summary
 from timestrata.charts.slots import OTHER_SLOT, gathered, slots_of
-from timestrata.charts.themes import frame, palette_of
+from timestrata.charts.themes import Palette, frame, palette_of
 from timestrata.wording import charts as t
 
 _ROW_HEIGHT = 38
@@ -31,19 +31,6 @@ def types(
     palette = palette_of(theme)
     bars = list(_bars(summary, slots_of(tuple(summary.by_ticket_type), types), links or {}))
     most = max((bar["value"] for bar in bars), default=0)
-    across = {
-        "field": "value",
-        "type": "quantitative",
-        "stack": None,  # it groups by names, and fails at one of `__proto__`
-        "axis": None,  # each bar has its number
-        "scale": {"domain": [0, most * _ROOM_FOR_NUMBERS or 1], "nice": False},
-    }
-    colour = {
-        "field": "slot",
-        "type": "ordinal",
-        "scale": {"domain": list(range(len(palette.slots))), "range": list(palette.slots)},
-        "legend": None,
-    }
     titles = {"name": t.TICKET_TYPE, "shown": t.TICKETS, "hours": t.HOURS_WORKED}
     href = {"href": {"field": "link", "type": "nominal"}} if any("link" in bar for bar in bars) else {}
     return {
@@ -62,14 +49,14 @@ def types(
                 "scale": {"domain": [bar["name"] for bar in bars], "paddingInner": 0.55, "paddingOuter": 0.3},
                 "axis": {"title": None, "grid": False, "labelLimit": 110, "labelColor": palette.text},
             },
-            "x": across,
+            "x": _across(most),
             **href,
         },
         "layer": [
             {
                 "mark": {"type": "bar", "cornerRadius": 4, "minBandSize": 6},
                 "encoding": {
-                    "color": colour,
+                    "color": _colour(palette),
                     "tooltip": [{"field": field, "type": "nominal", "title": title} for field, title in titles.items()],
                 },
             },
@@ -78,6 +65,25 @@ def types(
                 "encoding": {"text": {"field": "shown", "type": "nominal"}},
             },
         ],
+    }
+
+
+def _across(most: int) -> dict[str, Any]:
+    return {
+        "field": "value",
+        "type": "quantitative",
+        "stack": None,  # it groups by names, and fails at one of `__proto__`
+        "axis": None,  # each bar has its number
+        "scale": {"domain": [0, most * _ROOM_FOR_NUMBERS or 1], "nice": False},
+    }
+
+
+def _colour(palette: Palette) -> dict[str, Any]:
+    return {
+        "field": "slot",
+        "type": "ordinal",
+        "scale": {"domain": list(range(len(palette.slots))), "range": list(palette.slots)},
+        "legend": None,
     }
 
 

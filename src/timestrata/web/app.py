@@ -19,6 +19,7 @@ from starlette.routing import Match
 from timestrata.calendar import instant
 from timestrata.history import History
 from timestrata.web.config import Config
+from timestrata.web.dashboard.route import error_page
 from timestrata.web.edge import Edge, has_head, problem_response
 from timestrata.web.idempotency import Idempotency, forget_old
 from timestrata.web.limits import BodyLimit
@@ -65,7 +66,10 @@ def create_app(history: History, config: Config | None = None) -> FastAPI:
 
 async def _as_problem(request: Request, error: Exception) -> Response:
     service: Service = request.app.state.service
-    response = problem_response(problem_of(error, service.dialect))
+    problem = problem_of(error, service.dialect)
+    if problem.status == 404 and "text/html" in request.headers.get("accept", ""):
+        return error_page(request, problem)
+    response = problem_response(problem)
     if response.status_code == 405:
         response.headers["Allow"] = ", ".join(_methods(request))
     return response

@@ -119,6 +119,12 @@ def _from_own_pages(request: HTTPConnection) -> bool:
     return origin is not None and host is not None and origin.partition("://")[2] == host
 
 
+def is_cross_site(request: HTTPConnection) -> bool:
+    """Tell whether a browser says that a page of another site sent the request; programs say nothing of the kind."""
+    says = "sec-fetch-site" in request.headers or "origin" in request.headers
+    return says and not _from_own_pages(request)
+
+
 def forbidden(what: str) -> Problem:
     """Return the refusal of something that the token does not allow."""
     return Problem(403, "forbidden", f"the token does not allow {what}")

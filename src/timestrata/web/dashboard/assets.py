@@ -47,6 +47,12 @@ async def vega(request: Request, digest: str) -> Response:
     return _sent(request, asset, for_good=digest == service_of(request).studio.bundle_digest)
 
 
+@router.get("/favicon.ico")
+async def icon(request: Request) -> Response:
+    """Return the icon that browsers look for where a page names none."""
+    return _sent(request, _all()["logo.svg"], for_good=False)
+
+
 @router.get("/assets/{digest}/{name}")
 async def asset(request: Request, digest: str, name: str) -> Response:
     """Return a style or script; of another digest, as a page of an older process names it, the present one."""

@@ -13,7 +13,8 @@ from timestrata.web.dashboard.forms import form_of, own_path
 from timestrata.web.dashboard.rendering import rendered
 from timestrata.web.dashboard.route import HEADERS, PageRoute, page
 from timestrata.web.dashboard.view import theme_of
-from timestrata.web.principals import COOKIE
+from timestrata.web.principals import COOKIE, is_cross_site
+from timestrata.web.problems import Problem
 from timestrata.web.service import service_of
 from timestrata.wording import login as texts
 
@@ -47,7 +48,9 @@ async def login(
 async def token(request: Request) -> Response:
     """Begin a session with the token that the form sends."""
     service = service_of(request)
-    fields = await form_of(request, checked=False)  # there is no session yet that another site could use
+    if is_cross_site(request):  # or another site could log its visitors in as somebody else
+        raise Problem(403, "forbidden", "a login is not accepted from the page of another site")
+    fields = await form_of(request, checked=False)  # there is no session yet that a form could be of
     to, given = own_path(fields.get("to")), fields.get("token", "").strip()
     address = request.client.host if request.client else ""
     service.rates.check_failures(address)

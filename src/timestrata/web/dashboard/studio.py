@@ -7,7 +7,7 @@ asked for and ended when none was asked for in a while.
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -109,7 +109,7 @@ def _read(file: Path) -> bytes | None:
 
 def _keep(file: Path, body: bytes) -> None:
     """Keep a file for the next process. A folder that cannot be written costs a second at the next start."""
-    beside = file.with_suffix(f".{sys.platform}-{id(body):x}")
+    beside = file.with_suffix(f".{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(body)

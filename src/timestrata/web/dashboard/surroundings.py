@@ -26,6 +26,7 @@ def surroundings(service: Service, view: View) -> dict[str, Any]:
         "most_people": MOST_PEOPLE,
         "types": types_of(service, view),
         "open_gaps": _badge(service, view),
+        "most_gaps": _MOST_GAPS,
         "timer": _timer(service, view),
         "bundle": service.studio.bundle_path,
     }

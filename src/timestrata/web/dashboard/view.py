@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request
 
 from timestrata.access import Principal
 from timestrata.calendar import Bucket, DateRange, zone
-from timestrata.history import Dates, History, Revision
+from timestrata.history import Revision
 from timestrata.web.principals import COOKIE, check_read
 from timestrata.web.ranges import Range, asked_days
 from timestrata.web.service import service_of
@@ -61,10 +61,6 @@ class View:
         """The name of the range, None for days that were given."""
         asked = self.days.asked
         return asked if isinstance(asked, str) else None
-
-    def dates(self, history: History) -> Dates:
-        """Return the days as the library takes them."""
-        return self.days.dates(history, self.user)
 
     @property
     def range(self) -> DateRange:

@@ -42,7 +42,7 @@ def _frame(view: View, history: History) -> Mapping[str, Any]:
 def _list(view: View, history: History) -> Mapping[str, Any]:
     state, after = _state(view), view.request.query_params.get("after") or None
     page = history.alert_page(
-        view.dates(history),
+        view.range,
         view.user,
         dismissed=state == "dismissed",
         kind=_kind(view),

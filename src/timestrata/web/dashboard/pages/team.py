@@ -60,7 +60,7 @@ class Order:
 
 def _people(view: View, history: History) -> Mapping[str, Any]:
     order = Order.parse(view.arguments.get("sort", "name"))
-    report = history.aggregations(view.dates(history), "user", user_id=view.user, ticket_type=view.ticket_type)
+    report = history.aggregations(view.range, "user", user_id=view.user, ticket_type=view.ticket_type)
     compared = [one for one in report if one.completed >= LEAST]
     return {
         "people": order.sorted(compared),
