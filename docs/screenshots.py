@@ -105,7 +105,7 @@ def small(picture: bytes) -> bytes:
     """Return a PNG with as few colours as nobody misses."""
     with Image.open(io.BytesIO(picture)) as opened:
         # Maximum coverage: of the few green and red points none may turn grey.
-        reduced = opened.convert("RGB").quantize(160, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        reduced = opened.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     out = io.BytesIO()
     reduced.save(out, "PNG", optimize=True)
     return out.getvalue()
