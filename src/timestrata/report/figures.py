@@ -12,6 +12,7 @@ from timestrata.history import Dates, History
 
 MOST_ALERTS = 20
 MOST_DAYS = 53 * 7
+"""Days of a heat map: as many weeks as are wide enough to be seen."""
 MOST_PEOPLE = 500
 _ATTEMPTS = 3
 
@@ -82,14 +83,14 @@ def _asked(
         overview=overview,
         trend=history.trend(dates, bucket, user_id, by="ticket_type", ticket_type=ticket_type, measure="completed"),
         steps=history.steps(dates, user_id=user_id) if ticket_type is None else None,
-        days=history.aggregations(_last_weeks(overview), "day", user_id=user_id, ticket_type=ticket_type),
+        days=history.aggregations(last_weeks(overview), "day", user_id=user_id, ticket_type=ticket_type),
         alerts=history.alert_page(dates, user_id, ticket_type=ticket_type, limit=MOST_ALERTS),
         people=None if alone else history.aggregations(dates, "user", ticket_type=ticket_type),
         ticket_types=types if types is not None else history.ticket_types(),
     )
 
 
-def _last_weeks(overview: Overview) -> DateRange:
+def last_weeks(overview: Overview) -> DateRange:
     """Return the period; of a longer one than 53 weeks those that end with the last bucket that has anything."""
     dates, trend = overview.dates, overview.trend
     filled = [point.bucket for point in trend.points if point.completed or point.worked_seconds]

@@ -6,20 +6,18 @@ import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, timedelta
 from typing import TypeVar
 
 from timestrata import series
 from timestrata.answers import AggregationReport, AlertPage, Overview, StepReport, Summary, TrendReport
-from timestrata.calendar import BUCKETS, Bucket, DateRange, next_bucket
+from timestrata.calendar import BUCKETS, Bucket
 from timestrata.history import History
+from timestrata.report.figures import MOST_DAYS, last_weeks
 from timestrata.web.dashboard.view import View
 from timestrata.web.service import service_of
 
 T = TypeVar("T")
 
-MOST_DAYS = 53 * 7
-"""Days of a heat map: as many weeks as are wide enough to be seen."""
 MOST_STEPS = 12
 MOST_STEPS_OF_TEMPLATE = 40
 MOST_GAPS = 100
@@ -143,18 +141,6 @@ def days(view: View, history: History) -> AggregationReport:
             last_weeks(overview(view, history)), "day", user_id=view.user, ticket_type=view.ticket_type
         ),
     )
-
-
-def last_weeks(found: Overview) -> DateRange:
-    """Return the period, or of a longer one than 53 weeks those that end with the last bucket that has anything."""
-    dates, points = found.dates, found.trend.points
-    filled = [point.bucket for point in points if point.completed or point.worked_seconds]
-    if not filled or (dates.days is not None and dates.days <= MOST_DAYS):
-        return dates
-    end = next_bucket(filled[-1], found.trend.bucket) - timedelta(days=1)
-    last = end if dates.last is None else min(dates.last, end)
-    least = date.fromordinal(max(last.toordinal() - MOST_DAYS + 1, 1))
-    return DateRange(least if dates.first is None else max(dates.first, least), last)
 
 
 def gaps(view: View, history: History) -> AlertPage:

@@ -10,6 +10,7 @@ from timestrata.calendar import BUCKETS
 from timestrata.history import History
 from timestrata.report import trend_words
 from timestrata.report.document import Cell, Column, Table
+from timestrata.report.figures import MOST_DAYS
 from timestrata.report.tables import LEAST_TO_COMPARE, hours_table, steps_table, types_table
 from timestrata.web.dashboard import questions
 from timestrata.web.dashboard.cards import Card, Page
@@ -210,7 +211,7 @@ def _hours(view: View, history: History) -> Mapping[str, Any]:
     longest = max(days, key=lambda day: day.worked_seconds)
     most, day = view.words.hours(longest.worked_seconds), view.words.day(longest.bucket)
     cut = days.dates != questions.overview(view, history).dates
-    last = texts.HOURS_LAST.format(weeks=view.words.count(questions.MOST_DAYS // 7))
+    last = texts.HOURS_LAST.format(weeks=view.words.count(MOST_DAYS // 7))
     return {
         "table": hours_table(days, view.words),
         "subtitle": f"{texts.HOURS_SUB} {last}" if cut else texts.HOURS_SUB,
