@@ -222,6 +222,7 @@ MUTANTS = (
         "ingest.py",
         "    state, known = locked\n",
         '    state, known = locked\n    state = context.dimensions.__dict__.setdefault(f"state {user_id}", state)\n',
+        f"{RETENTION}::test_what_is_sealed_is_asked_anew_for_each_correction[sqlite]",
     ),
     mutant(
         "receipts purged with the facts",

@@ -261,6 +261,17 @@ def test_a_correction_of_a_sealed_day_opens_it_again(store: History, late: bool,
         assert sorted(facts_now, key=str) == sorted(never_sealed.facts(), key=str)
 
 
+def test_what_is_sealed_is_asked_anew_for_each_correction(store: History) -> None:
+    store.record([made("first", 600), made("second", 602)])
+    store.correct(made("first", 601))
+    store.retention.run()
+
+    store.correct(made("second", 700))
+
+    assert store.summary("all_time").active_seconds == 601 + 700
+    assert store.audit.verify(deep=True).ok
+
+
 def test_the_extremes_of_a_day_are_found_among_its_purged_facts_when_a_late_one_leaves(store: History) -> None:
     store.record([made("low", 600), made("high", 602)])
     store.retention.run()
