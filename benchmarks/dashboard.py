@@ -62,15 +62,15 @@ const look = () => {
     seen.asked = true;
     frame(() => { seen.readable = performance.now(); });
   }
+  if (seen.drawn || !seen.readable) return;
   const charts = [...document.querySelectorAll("[data-chart]")];
-  if (!seen.drawn && seen.readable && charts.length && charts.every(chart => chart.dataset.drawn === "true")) {
+  if (charts.length && charts.every(chart => chart.dataset.drawn === "true")) {
     seen.drawn = true;
     frame(() => { seen.charts = performance.now(); });
   }
 };
-new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true});
+new MutationObserver(look).observe(document, {subtree: true, childList: true, attributeFilter: ["data-drawn"]});
 document.addEventListener("readystatechange", look);
-setInterval(look, 5);
 """
 _SEEN = """() => {
   const [navigation] = performance.getEntriesByType("navigation");

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx2
-from browser import Chromium
+from browser import Chromium, until_drawn
 from browser_sites import Site
 from facts_made import made
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from timestrata import StepTime
 from timestrata.web.principals import COOKIE
@@ -99,12 +99,31 @@ def test_a_session_that_ended_leads_to_the_login_and_back(chromium: Chromium, si
         visitor.expected = ("status of 401",)
         visitor.context.add_cookies([{"name": COOKIE, "value": new.secret, "url": site.url}])
         page = visitor.open("/?range=all_time")
+        until_drawn(page)
         site.history.access.revoke(new.token.token_id)
         page.click("nav[aria-label='Pages'] a:has-text('Tickets')")
         page.wait_for_url("**/login?**")
         page.fill("#token", site.token("read:all"))
         page.click("button.main")
         page.wait_for_url("**/tickets?range=all_time")
+
+
+def test_a_session_that_ends_before_the_charts_are_drawn_leads_to_the_login(
+    chromium: Chromium, site_of: Callable[..., Site]
+) -> None:
+    site = site_of([made()], token_kept_seconds=0)
+    new = site.history.access.create_token("short", ["read:all"], expires=timedelta(days=1))
+
+    def end(route: Route) -> None:
+        site.history.access.revoke(new.token.token_id)
+        route.continue_()
+
+    with chromium.visitor(site, logged_in=False) as visitor:
+        visitor.expected = ("status of 401",)
+        visitor.context.add_cookies([{"name": COOKIE, "value": new.secret, "url": site.url}])
+        visitor.page.route("**/charts/*.json*", end)
+        page = visitor.open("/?range=all_time")
+        page.wait_for_url("**/login?**")
 
 
 def test_every_page_carries_the_policy_that_the_tests_rely_on(look_site: Site) -> None:

@@ -78,7 +78,7 @@ def nothing() -> Iterator[History]:
 
 def all_of(history: History, dates: Any = "last_90_days", theme: str = "light") -> dict[str, dict[str, Any]]:
     """Return every kind of chart of a history."""
-    days = history.aggregations(dates, "day")
+    days = history.trend(dates, "day")
     return {
         **{
             f"trend of {measure}": specs.trend(
@@ -222,21 +222,21 @@ def test_steps_have_the_percentiles_of_the_report(team: History) -> None:
 
 @pytest.mark.parametrize("week_start", [0, 6])
 def test_the_calendar_has_every_day_in_its_week(team: History, week_start: int) -> None:
-    report = team.aggregations(SPRING, "day")
+    report = team.trend(SPRING, "day")
 
     days = rows(specs.heatmap(report, week_start=week_start), "days")
 
     assert [row["day"] for row in days] == [
         (date(2024, 3, 1) + timedelta(days=place)).isoformat() for place in range(92)
     ]
-    assert sum(row["value"] for row in days) == report.total.worked_seconds
+    assert sum(row["value"] for row in days) == team.summary(SPRING).worked_seconds
     for row in days:
         assert date.fromisoformat(row["week"]).weekday() == week_start
         assert (date.fromisoformat(row["day"]) - date.fromisoformat(row["week"])).days == row["row"]
 
 
 def test_a_calendar_of_years_shows_the_last_54_weeks(team: History) -> None:
-    days = rows(specs.heatmap(team.aggregations(DateRange(date(2020, 1, 1), date(2024, 6, 15)), "day")), "days")
+    days = rows(specs.heatmap(team.trend(DateRange(date(2020, 1, 1), date(2024, 6, 15)), "day")), "days")
 
     assert len({row["week"] for row in days}) == 54
     assert days[-1]["day"] == "2024-06-15"
@@ -245,7 +245,7 @@ def test_a_calendar_of_years_shows_the_last_54_weeks(team: History) -> None:
 
 def test_a_calendar_wants_days(team: History) -> None:
     with pytest.raises(InvalidRequest, match="week"):
-        specs.heatmap(team.aggregations(SPRING, "week"))
+        specs.heatmap(team.trend(SPRING, "week"))
 
 
 # ------------------------------------------------------------------------------------------------------------- colours
@@ -403,7 +403,7 @@ def test_notebooks_get_the_same_charts_from_altair(team: History) -> None:
     summary, steps, days = (
         team.summary("last_90_days"),
         team.steps("last_90_days"),
-        team.aggregations("last_90_days", "day"),
+        team.trend("last_90_days", "day"),
     )
 
     for drawn, expected in (

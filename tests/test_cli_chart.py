@@ -56,7 +56,7 @@ def test_a_specification_is_that_of_the_library(url: str) -> None:
         expected = {
             ("types",): specs.types(history.summary("last_30_days"), types=types),
             ("steps", "--template", "QA"): specs.steps(history.steps("last_30_days", "QA")),
-            ("heatmap", "--user", "ada"): specs.heatmap(history.aggregations("last_30_days", "day", user_id="ada")),
+            ("heatmap", "--user", "ada"): specs.heatmap(history.trend("last_30_days", "day", "ada")),
             ("trend", "--range", "last_90_days", "--bucket", "week", "--measure", "worked_seconds", "--theme", "dark"):
                 specs.trend(weeks, types=types, theme="dark"),
         }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from threading import Barrier, Thread
 
 import pytest
 from facts_made import made
+from markupsafe import Markup
 from sqlalchemy import text
 from web_client import Exchange, Served, served
 
 from timestrata import History
+from timestrata.web.dashboard.cards import together
 from timestrata.web.dashboard.forms import own_path
 from timestrata.web.dashboard.view import View
 from timestrata.web.principals import COOKIE
@@ -173,6 +176,20 @@ def test_a_page_arrives_in_parts_that_can_be_unpacked_at_once(one: Served) -> No
     assert '<main id="main"' in first
     assert "kpi-worked" not in first
     assert "kpi-worked" in "".join(rest)
+
+
+@pytest.mark.parametrize(("seconds", "parts"), [(0, ["ab", "c"]), (3600, ["abc"])])
+def test_cards_that_are_there_at_the_same_time_arrive_in_one_part(seconds: float, parts: list[str]) -> None:
+    async def read() -> list[str]:
+        loop = asyncio.get_running_loop()
+        cards: list[asyncio.Future[Markup]] = [loop.create_future() for _ in "abc"]
+        cards[0].set_result(Markup("a"))
+        cards[1].set_result(Markup("b"))
+        reading = together(((card, "") for card in cards), seconds)
+        loop.call_later(0.001, cards[2].set_result, Markup("c"))
+        return [part async for part in reading]
+
+    assert asyncio.run(read()) == parts
 
 
 def test_a_browser_that_goes_nowhere_is_told_so_on_a_page_and_a_program_in_json(one: Served) -> None:

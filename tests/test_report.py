@@ -240,7 +240,7 @@ def test_the_figures_of_a_report_are_the_answers_of_the_history(history: History
     assert found.overview == history.overview()
     assert found.trend == history.trend(JUNE, "day", by="ticket_type", measure="completed")
     assert found.steps == history.steps(JUNE)
-    assert found.days == history.aggregations(JUNE, "day")
+    assert found.days == history.trend(JUNE, "day")
     assert found.alerts == history.alert_page(JUNE, limit=20)
     assert found.people == history.aggregations(JUNE, "user")
     assert (found.ticket_types, found.made_on, found.timezone) == (("Bug", "Story"), date(2024, 6, 15), "UTC")
@@ -257,7 +257,7 @@ def test_a_report_of_one_person_and_type_is_about_nothing_else(history: History)
     week = DateRange(date(2024, 6, 10), date(2024, 6, 16))
     assert found.overview == history.overview(week, "ada", ticket_type="Bug")
     assert found.trend == history.trend(week, "day", "ada", by="ticket_type", ticket_type="Bug", measure="completed")
-    assert found.days == history.aggregations(week, "day", user_id="ada", ticket_type="Bug")
+    assert found.days == history.trend(week, "day", "ada", ticket_type="Bug")
     assert found.alerts.alerts == history.alerts(week, "ada", ticket_type="Bug")
     assert (found.steps, found.people, found.ticket_types) == (None, None, ("Bug",))
     assert (found.made_on, found.timezone) == (date(2024, 6, 16), "Pacific/Auckland")
@@ -309,7 +309,7 @@ def test_of_a_long_period_the_calendar_shows_the_last_53_weeks() -> None:
     assert all_time.days.dates == DateRange(date(2023, 6, 26), date(2024, 6, 30))  # by month
     assert open_end.days.dates == DateRange.parse("2024-06-01", "2024-06-12")
     assert far.days.dates.days == 53 * 7
-    assert far.days.total.completed == 1
+    assert sum(day.completed for day in far.days.points) == 1
     assert year.days.dates == year.overview.dates
     assert "The last 53 weeks of the period are shown." in html(all_time)
     assert "53 weeks" not in html(year)

@@ -133,6 +133,16 @@ def test_a_summary_of_everything(weeks: History) -> None:
     }
 
 
+def test_the_ticket_types_of_a_person_are_those_with_time(weeks: History) -> None:
+    assert weeks.ticket_types() == weeks.ticket_types("ada") == ("Bug", "Feature")
+    assert weeks.ticket_types("bob") == ("Bug",)
+    assert weeks.ticket_types("nobody") == weeks.ticket_types("\0") == ()
+
+    weeks.delete("ada", "a3")
+
+    assert weeks.ticket_types("ada") == ("Bug",)
+
+
 def test_a_summary_by_ticket_type(weeks: History) -> None:
     by_type = weeks.summary("all_time").by_ticket_type
 

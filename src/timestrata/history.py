@@ -595,10 +595,10 @@ class History:
         names = select(schema.user.c.name).order_by(schema.user.c.name)
         return self._read(lambda connection: tuple(connection.execute(names).scalars()))
 
-    def ticket_types(self) -> tuple[str, ...]:
-        """Return every ticket type that something was recorded of, the one that came first first."""
-        names = select(schema.ticket_type.c.name).order_by(schema.ticket_type.c.ticket_type_id)
-        return self._read(lambda connection: tuple(connection.execute(names).scalars()))
+    def ticket_types(self, user_id: str | None = None) -> tuple[str, ...]:
+        """Return every ticket type of the store, or those a user has any time of; the one that came first first."""
+        name = None if user_id is None else askable(user_id)
+        return self._read(lambda connection: reports.ticket_types(connection, name))
 
     def now(self) -> datetime:
         """Return the present, by the clock of this history."""

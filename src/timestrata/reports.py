@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, and_, func, select
+from sqlalchemy import JSON, Connection, Select, Table, and_, func, select, union
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.functions import GenericFunction
 
 from timestrata import schema
 from timestrata.answers import (
@@ -89,6 +91,19 @@ def names_of(connection: Connection, table: Table) -> dict[int, str]:
     return {row[0]: row[1] for row in connection.execute(select(table.columns[0], table.c.name))}
 
 
+def ticket_types(connection: Connection, user_id: str | None) -> tuple[str, ...]:
+    """Return the names of the ticket types of a user, None: of all, in the order in which they came to the store."""
+    types = schema.ticket_type.c
+    found = select(types.name).order_by(types.ticket_type_id)
+    if user_id is not None:
+        cells = (schema.cell_completion.c, schema.cell_worked.c)
+        user = _id_of(schema.user, user_id)
+        found = found.where(
+            types.ticket_type_id.in_(union(*(select(c.ticket_type_id).where(c.user_id == user) for c in cells)))
+        )
+    return tuple(connection.execute(found).scalars())
+
+
 class Group(NamedTuple):
     """Everything that Figures are made of."""
 
@@ -114,7 +129,8 @@ def tallies(
 ) -> dict[tuple[Any, ...], tuple[Tally, int]]:
     """Return (tally, distinct users) by the values of key expressions over a cell table; without keys, one or none.
 
-    Two statements instead of one by (keys, bucket): a wide row in Python costs ten times a narrow one.
+    Two statements: sorting wide rows by (keys, bucket) in one takes longer. A histogram comes in one row, because the
+    driver gives up the interpreter at each row, and threads that ask at the same time then wait for each other.
     Raises InvalidRequest when there are more than `most`.
     """
     labelled = [key.label(f"key_{position}") for position, key in enumerate(keys)]
@@ -125,10 +141,31 @@ def tallies(
     rows = limited(connection, wide, most)
     # Without keys a row comes even when there is nothing to add up: it has no users.
     found = {tuple(row[:width]): (Tally(_measure(row[width + 1 :])), int(row[width])) for row in rows if row[width]}
-    narrow = select(*labelled, c.bucket, func.sum(c.observations)).where(condition).group_by(*names, c.bucket)
-    for *values, bucket, observations in connection.execute(narrow):
-        found[tuple(values)][0].histogram[bucket] = int(observations)
+    observations = func.sum(c.observations).label("observations")
+    narrow = select(*labelled, c.bucket, observations).where(condition).group_by(*names, c.bucket).subquery()
+    keyed = [narrow.c[name] for name in names]
+    histograms = select(*keyed, json_list(narrow.c.bucket), json_list(narrow.c.observations)).group_by(*keyed)
+    for *values, buckets, counts in connection.execute(histograms).fetchall():
+        if (key := tuple(values)) in found:  # not so without keys, when there is nothing
+            found[key][0].histogram.update(zip(buckets, counts, strict=True))
     return found
+
+
+class json_list(GenericFunction[Any]):
+    """The values of the rows of a group as a list, in an order that two of them share."""
+
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(json_list, "sqlite")
+def _list_on_sqlite(element: json_list, compiler: Any, **kw: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(json_list, "postgresql")
+def _list_on_postgresql(element: json_list, compiler: Any, **kw: Any) -> str:
+    return f"json_agg({compiler.process(element.clauses, **kw)})"
 
 
 def _users(connection: Connection, scope: Scope) -> int:

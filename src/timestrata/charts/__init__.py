@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from timestrata.answers import AggregationReport, StepReport, Summary, TrendReport
+from timestrata.answers import StepReport, Summary, TrendReport
 from timestrata.charts import pictures, specs
 from timestrata.charts.slots import colours
 
@@ -42,7 +42,7 @@ def steps(report: StepReport, *, theme: str = "light") -> alt.LayerChart:
     return _chart(specs.steps(report, theme=theme))
 
 
-def heatmap(report: AggregationReport, *, theme: str = "light", week_start: int = 0) -> alt.LayerChart:
+def heatmap(report: TrendReport, *, theme: str = "light", week_start: int = 0) -> alt.LayerChart:
     """Return the calendar of worked hours: see timestrata.charts.specs.heatmap()."""
     return _chart(specs.heatmap(report, theme=theme, week_start=week_start))
 

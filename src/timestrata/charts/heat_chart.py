@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from timestrata.answers import AggregationReport
+from timestrata.answers import TrendReport
 from timestrata.charts.themes import ROOM, Palette, frame, palette_of
 from timestrata.errors import InvalidRequest
 from timestrata.wording import charts as t
@@ -17,17 +17,17 @@ _FEW_WEEKS = 9
 """Up to here a day is wide enough to have its hours written on it."""
 
 
-def heatmap(report: AggregationReport, *, theme: str = "light", week_start: int = 0) -> dict[str, Any]:
+def heatmap(report: TrendReport, *, theme: str = "light", week_start: int = 0) -> dict[str, Any]:
     """Return the calendar of worked hours as a Vega-Lite specification.
 
-    report: by day, of a range; days without anything need not be there. The last 54 weeks of it are drawn.
+    report: by day. The last 54 weeks of it are drawn.
     week_start: the day on which weeks begin, 0 Monday to 6 Sunday.
 
     The dataset "days" has a row a day from the first to the last of the range: `day`, its `week` (the first day of it),
-    `row` in the week, and `value`, the worked seconds of the report. Raises InvalidRequest for another grouping.
+    `row` in the week, and `value`, the worked seconds of the report. Raises InvalidRequest for other buckets.
     """
-    if report.group != "day":
-        raise InvalidRequest("group", report.group, "day")
+    if report.bucket != "day":
+        raise InvalidRequest("bucket", report.bucket, "day")
     palette = palette_of(theme)
     rows = _rows(report, week_start)
     weeks = list(dict.fromkeys(row["week"] for row in rows))
@@ -47,8 +47,8 @@ def heatmap(report: AggregationReport, *, theme: str = "light", week_start: int 
     }
 
 
-def _rows(report: AggregationReport, week_start: int) -> list[dict[str, Any]]:
-    worked = {group.bucket: group.worked_seconds for group in report if group.bucket is not None}
+def _rows(report: TrendReport, week_start: int) -> list[dict[str, Any]]:
+    worked = {point.bucket: point.worked_seconds for point in report.points}
     first = report.dates.first or min(worked, default=None)
     last = report.dates.last or max(worked, default=None)
     if first is None or last is None or last < first:

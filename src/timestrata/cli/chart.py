@@ -111,7 +111,7 @@ def _spec(history: History, kind: Kind, asked: _Asked) -> dict[str, Any]:
             if asked.ticket_type is not None:
                 raise InvalidRequest("--type", asked.ticket_type, "no --type: step times are kept by template")
             return specs.steps(history.steps(asked.dates, asked.template, asked.user), theme=asked.theme)
-    days = history.aggregations(asked.dates, "day", user_id=asked.user, ticket_type=asked.ticket_type)
+    days = history.trend(asked.dates, "day", asked.user, ticket_type=asked.ticket_type)
     return specs.heatmap(days, theme=asked.theme)
 
 

@@ -31,7 +31,7 @@ class Report:
     """Completed tickets by ticket type, in the buckets of the overview."""
     steps: StepReport | None
     """None for one ticket type: steps are kept by template."""
-    days: AggregationReport
+    days: TrendReport
     """By day, at most the last 53 weeks."""
     alerts: AlertPage
     """Those of the period that are open, the latest 20."""
@@ -83,7 +83,7 @@ def _asked(
         overview=overview,
         trend=history.trend(dates, bucket, user_id, by="ticket_type", ticket_type=ticket_type, measure="completed"),
         steps=history.steps(dates, user_id=user_id) if ticket_type is None else None,
-        days=history.aggregations(last_weeks(overview), "day", user_id=user_id, ticket_type=ticket_type),
+        days=history.trend(last_weeks(overview), "day", user_id, ticket_type=ticket_type),
         alerts=history.alert_page(dates, user_id, ticket_type=ticket_type, limit=MOST_ALERTS),
         people=None if alone else history.aggregations(dates, "user", ticket_type=ticket_type),
         ticket_types=types if types is not None else history.ticket_types(),

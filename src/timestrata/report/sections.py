@@ -65,7 +65,7 @@ def _sections(report: Report, words: Words) -> Iterator[Section]:
         yield _trend(report, words)
         yield _types(report, words)
         yield _steps(report, words)
-        if report.days.total.worked_seconds:
+        if any(day.worked_seconds for day in report.days.points):
             yield _hours(report, words)
         yield _gaps(report, words)
         if report.overview.user_id is None:
@@ -125,9 +125,9 @@ def _longest(steps: StepReport) -> StepReport:
 
 def _hours(report: Report, words: Words) -> Section:
     days = report.days
-    longest = max(days, key=lambda day: day.worked_seconds)
+    longest = max(days.points, key=lambda day: day.worked_seconds)
     total = t.HOURS_TOTAL.format(
-        hours=words.hours(days.total.worked_seconds),
+        hours=words.hours(sum(day.worked_seconds for day in days.points)),
         day=words.day(longest.bucket),
         most=words.hours(longest.worked_seconds),
     )

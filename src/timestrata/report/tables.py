@@ -115,10 +115,10 @@ def steps_table(steps: StepReport, words: Words) -> Table:
     return Table(t.STEPS, _columns([t.STEP, t.TEMPLATE], figures), rows)
 
 
-def hours_table(days: AggregationReport, words: Words) -> Table:
+def hours_table(days: TrendReport, words: Words) -> Table:
     """One row a week with hours in it, its days as the reader's weeks begin, and its sum."""
     cells = _Cells(words)
-    by_day = {day.bucket: day.worked_seconds for day in days if day.bucket is not None and day.worked_seconds}
+    by_day = {day.bucket: day.worked_seconds for day in days.points if day.worked_seconds}
     starts = sorted({day.toordinal() - (day.weekday() - words.first_weekday) % 7 for day in by_day})
     rows = []
     for start in starts:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from babel import Locale, UnknownLocaleError
 from babel.core import negotiate_locale
 from babel.dates import format_date, format_datetime, format_interval, format_time
 from babel.localedata import locale_identifiers
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import NumberPattern, format_decimal, format_percent, parse_pattern
 
 from timestrata.calendar import Bucket, DateRange
 from timestrata.wording import common
@@ -79,13 +79,15 @@ class Words:
 
     def percent(self, ratio: float | None) -> str:
         """Return a share or a ratio in whole per cent, as the locale writes it."""
-        return common.NONE if ratio is None else str(format_percent(ratio, "#,##0\u00a0%", locale=self.locale))
+        return (
+            common.NONE if ratio is None else str(format_percent(ratio, _pattern("#,##0\u00a0%"), locale=self.locale))
+        )
 
     def change(self, ratio: float | None) -> str:
         """Return a relative change with its sign and one decimal: `+19.5 %`."""
         if ratio is None:
             return common.NONE
-        return str(format_percent(ratio, "+#,##0.0\u00a0%;-#,##0.0\u00a0%", locale=self.locale))
+        return str(format_percent(ratio, _pattern("+#,##0.0\u00a0%;-#,##0.0\u00a0%"), locale=self.locale))
 
     def ratio(self, value: float | None) -> str:
         """Return actual over estimated time with two decimals."""
@@ -125,7 +127,13 @@ class Words:
         return str(format_datetime(at, "long", tzinfo=self.zone, locale=self.locale))
 
     def _decimal(self, value: float, pattern: str) -> str:
-        return str(format_decimal(value, pattern, locale=self.locale))
+        return str(format_decimal(value, _pattern(pattern), locale=self.locale))
+
+
+@cache
+def _pattern(pattern: str) -> NumberPattern:
+    """Return a pattern in parts: finding them takes as long as writing a number."""
+    return parse_pattern(pattern)
 
 
 def preferred_locale(languages: str | None) -> Locale:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from asyncio import Future
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +24,8 @@ from timestrata.web.service import Service
 _MARK = "<!--card {}-->"
 _MARKS = re.compile("<!--card ([a-z0-9-]+)-->")
 """No text of anybody's can hold one: it would be escaped."""
+
+_TOGETHER_SECONDS = 0.05
 
 Loader = Callable[[View, History], Mapping[str, Any]]
 """Asks the history for what a card shows; runs in a thread. What it returns are the names in its template."""
@@ -85,11 +88,26 @@ async def parts(service: Service, page: Page, html: str, view: View) -> AsyncIte
     ]
     try:
         yield pieces[0]
-        for card, after in zip(asked, pieces[2::2], strict=True):
-            yield f"{await card}{after}"
+        async for part in together(zip(asked, pieces[2::2], strict=True), _TOGETHER_SECONDS):
+            yield part
     finally:
         for card in asked:
             card.cancel()
+
+
+async def together(pieces: Iterable[tuple[Future[Markup], str]], seconds: float) -> AsyncIterator[str]:
+    """Yield pieces in their order, each with the text after it; in one part what is there so long after the last one.
+
+    For each part a browser lays the page out anew, which takes it longer than an answer that is fast.
+    """
+    loop = asyncio.get_running_loop()
+    held, due = "", loop.time() + seconds
+    for piece, after in pieces:
+        if held and not (await asyncio.wait([piece], timeout=max(0.0, due - loop.time())))[0]:
+            yield held
+            held, due = "", loop.time() + seconds
+        held += f"{await piece}{after}"
+    yield held
 
 
 def render(service: Service, page: Page, card: Card, view: View) -> Markup:

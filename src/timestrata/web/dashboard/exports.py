@@ -18,7 +18,6 @@ from timestrata.web import wire
 from timestrata.web.dashboard import questions
 from timestrata.web.dashboard.files import file_name, sent
 from timestrata.web.dashboard.route import PageRoute
-from timestrata.web.dashboard.surroundings import types_of
 from timestrata.web.dashboard.view import Asked, View
 from timestrata.web.service import service_of
 from timestrata.wording.words import Words
@@ -59,7 +58,11 @@ async def whole(form: Literal["pdf", "html"], view: Asked) -> Response:
     async def make() -> bytes:
         found = await service.run(
             lambda: report.overview_report(
-                service.history, view.range, view.user, view.ticket_type, ticket_types=types_of(service, view)
+                service.history,
+                view.range,
+                view.user,
+                view.ticket_type,
+                ticket_types=questions.ticket_types(view, service.history),
             )
         )
         return await service.studio.run(written, found, view.words, form)

@@ -13,7 +13,6 @@ from timestrata.charts import specs
 from timestrata.web.dashboard import questions
 from timestrata.web.dashboard.files import file_name, sent
 from timestrata.web.dashboard.route import PageRoute
-from timestrata.web.dashboard.surroundings import types_of
 from timestrata.web.dashboard.view import Asked, View
 from timestrata.web.service import Service, service_of
 
@@ -51,7 +50,7 @@ def drawing(chart: Chart, service: Service, view: View, theme: Theme, linked: bo
     """Return the specification of a chart; `linked` leads from its types to their tickets. Blocks."""
     draw: Callable[[], dict[str, Any]] = {
         "trend": lambda: specs.trend(
-            questions.trend(view, service.history), theme=theme, types=types_of(service, view)
+            questions.trend(view, service.history), theme=theme, types=questions.ticket_types(view, service.history)
         ),
         "types": lambda: _types(service, view, theme, linked),
         "steps": lambda: specs.steps(questions.drawn_steps(view, questions.steps(view, service.history)), theme=theme),
@@ -65,7 +64,7 @@ def drawing(chart: Chart, service: Service, view: View, theme: Theme, linked: bo
 def _types(service: Service, view: View, theme: Theme, linked: bool) -> dict[str, Any]:
     summary = questions.overview(view, service.history).summary
     links = {name: view.link("/tickets", ticket_type=name) for name in summary.by_ticket_type} if linked else None
-    return specs.types(summary, theme=theme, types=types_of(service, view), links=links)
+    return specs.types(summary, theme=theme, types=questions.ticket_types(view, service.history), links=links)
 
 
 def _encoded(spec: dict[str, Any]) -> bytes:

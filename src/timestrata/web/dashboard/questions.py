@@ -132,15 +132,22 @@ def drawn_steps(view: View, report: StepReport) -> StepReport:
     return replace(report, steps=tuple(step for step in report if id(step) in kept))
 
 
-def days(view: View, history: History) -> AggregationReport:
-    """Return the figures by day; of a longer period those of its last 53 weeks that have anything."""
-    return _kept(
-        view,
-        "days",
-        lambda: history.aggregations(
-            last_weeks(overview(view, history)), "day", user_id=view.user, ticket_type=view.ticket_type
-        ),
-    )
+def days(view: View, history: History) -> TrendReport:
+    """Return the trend by day; of a longer period that of its last 53 weeks that have anything."""
+    found = overview(view, history)
+    dates = last_weeks(found)
+    if found.trend.bucket == "day" and dates == found.dates:
+        return found.trend
+    return _kept(view, "days", lambda: history.trend(dates, "day", view.user, ticket_type=view.ticket_type))
+
+
+def ticket_types(view: View, history: History) -> tuple[str, ...]:
+    """Return the ticket types that the reader may see, those that were recorded first first.
+
+    Their place is their colour, whatever is shown of them.
+    """
+    whose = None if view.principal.may_read_all else view.user
+    return _kept(view, "ticket_types", lambda: history.ticket_types(whose), whose)
 
 
 def gaps(view: View, history: History) -> AlertPage:

@@ -206,9 +206,9 @@ def _steps(view: View, history: History) -> Mapping[str, Any]:
 def _hours(view: View, history: History) -> Mapping[str, Any]:
     questions.await_overview(view, history)
     days = questions.days(view, history)
-    if not days.total.worked_seconds:
+    if not any(day.worked_seconds for day in days.points):
         return {"table": None, "subtitle": texts.HOURS_NONE, "alt": "", "drawn": False}
-    longest = max(days, key=lambda day: day.worked_seconds)
+    longest = max(days.points, key=lambda day: day.worked_seconds)
     most, day = view.words.hours(longest.worked_seconds), view.words.day(longest.bucket)
     cut = days.dates != questions.overview(view, history).dates
     last = texts.HOURS_LAST.format(weeks=view.words.count(MOST_DAYS // 7))

@@ -11,9 +11,12 @@ import {handleKeys} from "./keys.js";
 chooseTheme();
 handleCards();
 closeByEscape();
-draw(document);
-listen();
 handleGaps();
 handleWork();
 runTimers();
 handleKeys();
+// Once the figures are painted: asking for the theme makes the browser lay out the page, the charts take 200 ms.
+requestAnimationFrame(() => setTimeout(() => {
+  draw(document);
+  listen();
+}));
