@@ -180,6 +180,8 @@ def test_numbers_and_days_are_written_as_the_browser_wants_them(chromium: Chromi
             page = visitor.open("/?range=all_time")
             shown[locale] = page.inner_text("#kpi-completed data.value")
             raw[locale] = worked(page)
+            until_drawn(page)
+            assert {"en-US": "Mon", "de-DE": "Mo."}[locale] in page.locator("#hours .plot text").all_text_contents()
 
     assert shown == {"en-US": "4,825", "de-DE": "4.825"}
     assert raw["en-US"] == raw["de-DE"]

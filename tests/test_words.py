@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,23 @@ def test_numbers_are_written_as_the_locale_writes_them() -> None:
     assert (plain(ENGLISH.percent(0.984)), plain(GERMAN.change(-0.062))) == ("98 %", "-6,2 %")
     assert ENGLISH.count(2.5) == "2.5"
     assert ENGLISH.ratio(1.204) == "1.20"
+
+
+@pytest.mark.parametrize(
+    ("locale", "number", "names"),
+    [
+        ("de_CH", (".", "\u2019"), ("Sonntag", "So.", "Januar", "Jan.")),
+        ("fr", (",", "\u202f"), ("dimanche", "dim.", "janvier", "janv.")),
+        ("ar", (".", ","), ("الأحد", "الأحد", "يناير", "يناير")),
+    ],
+)
+def test_charts_write_as_the_locale_writes(locale: str, number: tuple[str, ...], names: tuple[str, ...]) -> None:
+    found = Words(Locale.parse(locale)).chart_locale()
+
+    assert (found["number"]["decimal"], found["number"]["thousands"]) == number
+    time = found["time"]
+    assert tuple(time[name][0] for name in ("days", "shortDays", "months", "shortMonths")) == names
+    assert [len(time[name]) for name in ("days", "shortDays", "months", "shortMonths")] == [7, 7, 12, 12]
 
 
 def test_a_change_always_has_its_sign() -> None:

@@ -136,8 +136,9 @@ def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     # Measured on imports of 1,000 a batch: the default checkpoint after 1,000 pages comes with nearly every commit.
     cursor.execute("PRAGMA wal_autocheckpoint = 8000")
     cursor.execute("PRAGMA journal_size_limit = 67108864")
+    # Also how large a sort grows before it goes to a file. `temp_store = MEMORY` keeps sorts in memory row by row:
+    # measured on the steps of a million workflows, a fifth slower alone, and two threads took turns.
     cursor.execute("PRAGMA cache_size = -65536")
-    cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache, lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from babel import Locale, UnknownLocaleError
 from babel.core import negotiate_locale
@@ -125,6 +125,30 @@ class Words:
     def full_moment(self, at: datetime) -> str:
         """Return an instant with its zone, for a title."""
         return str(format_datetime(at, "long", tzinfo=self.zone, locale=self.locale))
+
+    def chart_locale(self) -> dict[str, Any]:
+        """Return how charts write numbers, days and months. Source: vega.github.io/vega/docs/api/locale."""
+        symbols = self.locale.number_symbols["latn"]
+        days, months = self.locale.days["format"], self.locale.months["format"]
+        week, year = (6, *range(6)), range(1, 13)  # from Sunday on, from January on
+        return {
+            "number": {
+                "decimal": symbols["decimal"],
+                "thousands": symbols["group"],
+                "grouping": [3],
+                "currency": ["", ""],
+            },
+            "time": {
+                "dateTime": "%x, %X",
+                "date": "%-d %b %Y",
+                "time": "%H:%M",
+                "periods": ["AM", "PM"],
+                "days": [days["wide"][day] for day in week],
+                "shortDays": [days["abbreviated"][day] for day in week],
+                "months": [months["wide"][month] for month in year],
+                "shortMonths": [months["abbreviated"][month] for month in year],
+            },
+        }
 
     def _decimal(self, value: float, pattern: str) -> str:
         return str(format_decimal(value, _pattern(pattern), locale=self.locale))

@@ -47,7 +47,7 @@ async def picture(chart: Chart, form: Literal["png", "svg"], view: Asked, theme:
 
 
 def drawing(chart: Chart, service: Service, view: View, theme: Theme, linked: bool = True) -> dict[str, Any]:
-    """Return the specification of a chart; `linked` leads from its types to their tickets. Blocks."""
+    """Return the specification of a chart in the reader's language; `linked` leads from types to tickets. Blocks."""
     draw: Callable[[], dict[str, Any]] = {
         "trend": lambda: specs.trend(
             questions.trend(view, service.history), theme=theme, types=questions.ticket_types(view, service.history)
@@ -58,7 +58,8 @@ def drawing(chart: Chart, service: Service, view: View, theme: Theme, linked: bo
             questions.days(view, service.history), theme=theme, week_start=view.words.first_weekday
         ),
     }[chart]
-    return draw()
+    spec = draw()
+    return {**spec, "config": {**spec["config"], "locale": view.words.chart_locale()}}
 
 
 def _types(service: Service, view: View, theme: Theme, linked: bool) -> dict[str, Any]:

@@ -191,7 +191,6 @@ def _brief(summary: Summary, words: Words) -> Table:
 def _steps(view: View, history: History) -> Mapping[str, Any]:
     if view.ticket_type is not None:
         return {"table": None, "lines": [texts.STEPS_OF_TYPE], "drawn": False}
-    questions.await_overview(view, history)
     report = questions.steps(view, history)
     drawn = questions.drawn_steps(view, report)
     cut = len(drawn.steps) < len(report.steps)

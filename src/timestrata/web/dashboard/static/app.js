@@ -15,8 +15,5 @@ handleGaps();
 handleWork();
 runTimers();
 handleKeys();
-// Once the figures are painted: asking for the theme makes the browser lay out the page, the charts take 200 ms.
-requestAnimationFrame(() => setTimeout(() => {
-  draw(document);
-  listen();
-}));
+draw(document);
+listen();

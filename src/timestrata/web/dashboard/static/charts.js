@@ -1,8 +1,8 @@
 // Charts: a specification from the server, drawn by Vega. Its expressions are interpreted, because the policy of the
 // pages allows no code that is made from text.
-import {language, say, strings, theme, vega} from "./page.js";
+import {say, strings, theme, vega} from "./page.js";
 
-let library, locale, left = false;
+let library, left = false;
 
 const finished = new WeakMap(); // plot -> the view that is shown, to be ended before the next one
 
@@ -12,10 +12,10 @@ export async function draw(part) {
   await Promise.all(plots.map(drawOne));
 }
 
+/** Load the library while the page is painted and not before: it holds the browser up for 40 ms, each chart for as long. */
 async function load() {
-  const loading = import(vega);
-  locale = {formatLocale: numbers(), timeFormatLocale: dates()};
-  return loading;
+  await new Promise(requestAnimationFrame);
+  return import(vega);
 }
 
 function address(plot) {
@@ -45,7 +45,6 @@ async function drawOne(plot) {
     plot.append(room);
     const view = await embed(room, specification, {
       renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true},
-      ...locale,
     });
     finished.get(plot)?.finalize();
     finished.set(plot, view);
@@ -67,26 +66,4 @@ function leave() {
   if (left) return;
   left = true;
   location.reload();
-}
-
-/** How the reader's language writes numbers, as d3-format takes it. */
-function numbers() {
-  const parts = new Intl.NumberFormat(language).formatToParts(-12345.6);
-  const of = (type, otherwise) => parts.find((part) => part.type === type)?.value ?? otherwise;
-  return {decimal: of("decimal", "."), thousands: of("group", ""), grouping: [3], currency: ["", ""]};
-}
-
-/** How it names days and months, as d3-time-format takes it. */
-function dates() {
-  const names = (form, days) => {
-    const {format} = new Intl.DateTimeFormat(language, {...form, timeZone: "UTC"}); // one for all: each takes half a millisecond
-    return days.map(format);
-  };
-  const week = [...Array(7).keys()].map((day) => Date.UTC(2024, 0, 7 + day)); // from a Sunday on
-  const year = [...Array(12).keys()].map((month) => Date.UTC(2024, month, 1));
-  return {
-    dateTime: "%x, %X", date: "%-d %b %Y", time: "%H:%M", periods: ["AM", "PM"],
-    days: names({weekday: "long"}, week), shortDays: names({weekday: "short"}, week),
-    months: names({month: "long"}, year), shortMonths: names({month: "short"}, year),
-  };
 }
