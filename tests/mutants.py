@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[1]
 MOST_SECONDS = 300
 
 SQLITE = "tests/test_stateful.py::test_the_promises_hold_in_any_history[sqlite]"
-POSTGRESQL = "tests/test_stateful.py::test_the_promises_hold_in_any_history[postgresql]"
 RETENTION = "tests/test_retention.py"
 SORTED = "tests/test_plan.py::test_merges_are_in_order_whatever_the_order_of_the_facts"
 LOCKS = "tests/test_plan.py::test_users_are_locked_in_order_of_their_ids[postgresql]"
@@ -192,6 +191,7 @@ MUTANTS = (
         "history.py",
         "            dimensions = Dimensions()\n",
         "            dimensions = self._dimensions\n",
+        "tests/test_transactions.py::test_names_of_a_rolled_back_transaction_are_not_remembered[sqlite]",
     ),
     # Promise 4, correctable.
     mutant("stale revision let through", "ingest.py", "    raise StaleRevision(user,", "    StaleRevision(user,"),
@@ -272,7 +272,7 @@ MUTANTS = (
         "ingest.py",
         "zone if workflow.timezone is None else None",
         "None",
-        POSTGRESQL,
+        "tests/test_history.py::test_a_zone_that_another_process_has_set_counts_for_the_next_fact[postgresql]",
     ),
     mutant(
         "no cut at midnight",

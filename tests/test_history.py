@@ -722,6 +722,18 @@ def test_a_zone_is_for_later_facts_only(history: History) -> None:
     assert_in_step(history)
 
 
+def test_a_zone_that_another_process_has_set_counts_for_the_next_fact(history: History, store_url: str) -> None:
+    for name in ("w1", "w2"):  # from the second on, the zone is remembered
+        history.record(made(name, completed_at=LATE))
+    with reopened(store_url) as other:
+        other.set_timezone("ada", "Asia/Tokyo")
+
+    history.record(made("w3", completed_at=LATE))
+
+    assert str(next(row.day for row in history.workflows("all_time") if row.workflow_id == "w3")) == "2024-05-07"
+    assert_in_step(history)
+
+
 def test_a_retry_after_a_change_of_zone_is_a_replay(history: History) -> None:
     history.record(made(completed_at=LATE))
     before = dump(history)
