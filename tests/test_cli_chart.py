@@ -66,6 +66,14 @@ def test_a_specification_is_that_of_the_library(url: str) -> None:
         assert drawn(url, *command) == chart, command
 
 
+def test_a_calendar_of_a_range_of_many_years_has_its_last_weeks(url: str) -> None:
+    days = drawn(url, "heatmap", "--from", "1990-01-01", "--to", "2024-06-15")["datasets"]["days"]
+
+    assert len(days) == 53 * 7
+    assert days[-1]["day"] <= "2024-06-15"
+    assert any(day["value"] for day in days)
+
+
 def test_a_trend_takes_the_finest_bucket_that_fits(url: str) -> None:
     days = drawn(url, "trend", "--from", "2024-06-01", "--to", "2024-06-10")
     weeks = drawn(url, "trend", "--range", "last_12_months")

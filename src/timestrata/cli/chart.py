@@ -30,6 +30,7 @@ from timestrata.cli.options import (
 from timestrata.cli.targets import target_form, write_target
 from timestrata.errors import InvalidRequest
 from timestrata.history import History
+from timestrata.report.figures import last_weeks
 
 Kind = Literal["trend", "types", "steps", "heatmap"]
 _FORMS = (*pictures.FORMS, "json")
@@ -111,7 +112,8 @@ def _spec(history: History, kind: Kind, asked: _Asked) -> dict[str, Any]:
             if asked.ticket_type is not None:
                 raise InvalidRequest("--type", asked.ticket_type, "no --type: step times are kept by template")
             return specs.steps(history.steps(asked.dates, asked.template, asked.user), theme=asked.theme)
-    days = history.trend(asked.dates, "day", asked.user, ticket_type=asked.ticket_type)
+    weeks = last_weeks(history.overview(asked.dates, asked.user, ticket_type=asked.ticket_type))
+    days = history.trend(weeks, "day", asked.user, ticket_type=asked.ticket_type)
     return specs.heatmap(days, theme=asked.theme)
 
 
