@@ -525,11 +525,13 @@ def test_partial_and_empty_buckets_are_no_evidence(history: History) -> None:
 
 
 def test_too_many_buckets_are_refused(history: History) -> None:
-    first = date(2020, 1, 1)
+    first = date(1997, 1, 1)
 
-    assert len(history.trend(DateRange(first, first + timedelta(days=1_499)), "day").points) == 1_500
-    with pytest.raises(InvalidRequest, match=r"found '2020-01-01 to 2024-02-09 by day', want at most 1500 "):
-        history.trend(DateRange(first, first + timedelta(days=1_500)), "day")
+    assert len(history.trend(DateRange(first, first + timedelta(days=9_999)), "day").points) == 10_000
+    with pytest.raises(InvalidRequest, match=r"dates: found .* want at most 10000 buckets"):
+        history.trend(DateRange(first, first + timedelta(days=10_001)), "day")
+    with pytest.raises(InvalidRequest, match=r"dates: found '4001 buckets to judge', want at most 4000: "):
+        history.trend(DateRange(first, first + timedelta(days=4_000)), "day", measure="completed")
     with pytest.raises(InvalidRequest, match="at most 10000 buckets"):
         history.trend(DateRange(date(1, 1, 1), date(9999, 12, 31)), "week")
 

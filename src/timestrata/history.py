@@ -442,7 +442,8 @@ class History:
         """Return every day, ISO week or month of a range, and the trend of `measure` over the full ones.
 
         `by` adds a series for each ticket type or template. The trend's verdict is rising, falling, no evidence of
-        change, or too few (full buckets: 6 are needed). Raises InvalidRequest, also for more than 1,500 buckets.
+        change, or too few (full buckets: 6 are needed). Raises InvalidRequest, also for more than
+        10,000 buckets, or 4,000 of them that are full and have a value.
         """
 
         def ask(connection: Connection, scope: Scope) -> TrendReport:

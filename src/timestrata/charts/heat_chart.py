@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from timestrata.answers import TrendReport
+from timestrata.answers import Overview, TrendReport
+from timestrata.calendar import DateRange, next_bucket
 from timestrata.charts.themes import ROOM, Palette, frame, palette_of
 from timestrata.errors import InvalidRequest
 from timestrata.wording import charts as t
 
 MOST_WEEKS = 54
+MOST_DAYS = 53 * 7
+"""Days of a long period: as many weeks as are wide enough to be seen."""
 _ROW_HEIGHT = 24
 _FEW_WEEKS = 9
 """Up to here a day is wide enough to have its hours written on it."""
@@ -45,6 +48,18 @@ def heatmap(report: TrendReport, *, theme: str = "light", week_start: int = 0) -
         "encoding": {"x": _across(weeks, few), "y": _down(week_start)},
         "layer": layers,
     }
+
+
+def last_weeks(overview: Overview) -> DateRange:
+    """Return the period; of a longer one than 53 weeks those that end with the last bucket that has anything."""
+    dates, trend = overview.dates, overview.trend
+    filled = [point.bucket for point in trend.points if point.completed or point.worked_seconds]
+    if not filled or (dates.days is not None and dates.days <= MOST_DAYS):
+        return dates
+    end = next_bucket(filled[-1], trend.bucket) - timedelta(days=1)
+    last = end if dates.last is None else min(dates.last, end)
+    least = date.fromordinal(max(last.toordinal() - MOST_DAYS + 1, 1))
+    return DateRange(least if dates.first is None else max(dates.first, least), last)
 
 
 def _rows(report: TrendReport, week_start: int) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import typer
 from timestrata.answers import TrendMeasure
 from timestrata.calendar import Bucket, DateRange
 from timestrata.charts import pictures, specs
+from timestrata.charts.heat_chart import last_weeks
 from timestrata.charts.themes import Theme
 from timestrata.cli import screen
 from timestrata.cli.absence import nothing
@@ -30,7 +31,6 @@ from timestrata.cli.options import (
 from timestrata.cli.targets import target_form, write_target
 from timestrata.errors import InvalidRequest
 from timestrata.history import History
-from timestrata.report.figures import last_weeks
 
 Kind = Literal["trend", "types", "steps", "heatmap"]
 _FORMS = (*pictures.FORMS, "json")

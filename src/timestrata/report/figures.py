@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 
 from timestrata.answers import AggregationReport, AlertPage, Overview, StepReport, TrendReport
-from timestrata.calendar import DateRange, next_bucket
+from timestrata.charts.heat_chart import last_weeks
 from timestrata.history import Dates, History
 
 MOST_ALERTS = 20
-MOST_DAYS = 53 * 7
-"""Days of a heat map: as many weeks as are wide enough to be seen."""
 MOST_PEOPLE = 500
 _ATTEMPTS = 3
 
@@ -88,15 +86,3 @@ def _asked(
         people=None if alone else history.aggregations(dates, "user", ticket_type=ticket_type),
         ticket_types=types if types is not None else history.ticket_types(),
     )
-
-
-def last_weeks(overview: Overview) -> DateRange:
-    """Return the period; of a longer one than 53 weeks those that end with the last bucket that has anything."""
-    dates, trend = overview.dates, overview.trend
-    filled = [point.bucket for point in trend.points if point.completed or point.worked_seconds]
-    if not filled or (dates.days is not None and dates.days <= MOST_DAYS):
-        return dates
-    end = next_bucket(filled[-1], trend.bucket) - timedelta(days=1)
-    last = end if dates.last is None else min(dates.last, end)
-    least = date.fromordinal(max(last.toordinal() - MOST_DAYS + 1, 1))
-    return DateRange(least if dates.first is None else max(dates.first, least), last)

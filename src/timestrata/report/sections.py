@@ -11,9 +11,10 @@ from babel import Locale
 
 from timestrata.answers import Coverage, StepReport
 from timestrata.charts import specs
+from timestrata.charts.heat_chart import MOST_DAYS
 from timestrata.report import tables
 from timestrata.report.document import THEMES, WIDEST, Document, Picture, Section
-from timestrata.report.figures import MOST_ALERTS, MOST_DAYS, Report
+from timestrata.report.figures import MOST_ALERTS, Report
 from timestrata.report.key_figures import key_figures
 from timestrata.report.verdicts import change_words, trend_words
 from timestrata.wording import report as t

@@ -11,8 +11,8 @@ from typing import TypeVar
 from timestrata import series
 from timestrata.answers import AggregationReport, AlertPage, Overview, StepReport, Summary, TrendReport
 from timestrata.calendar import BUCKETS, Bucket
+from timestrata.charts.heat_chart import MOST_DAYS, last_weeks
 from timestrata.history import History
-from timestrata.report.figures import MOST_DAYS, last_weeks
 from timestrata.web.dashboard.view import View
 from timestrata.web.service import service_of
 

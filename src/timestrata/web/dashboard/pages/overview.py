@@ -7,10 +7,10 @@ from typing import Any
 
 from timestrata.answers import Change, Figures, Overview, Summary, TrendReport
 from timestrata.calendar import BUCKETS
+from timestrata.charts.heat_chart import MOST_DAYS
 from timestrata.history import History
 from timestrata.report import trend_words
 from timestrata.report.document import Cell, Column, Table
-from timestrata.report.figures import MOST_DAYS
 from timestrata.report.tables import LEAST_TO_COMPARE, hours_table, steps_table, types_table
 from timestrata.web.dashboard import questions
 from timestrata.web.dashboard.cards import Card, Page
