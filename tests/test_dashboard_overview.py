@@ -173,6 +173,16 @@ def test_one_ticket_type_has_no_steps_because_none_are_kept_by_it(everyone: Visi
 # --------------------------------------------------------------------------------------------------------------- lists
 
 
+def test_a_type_that_is_new_in_the_store_can_be_chosen_whoever_is_shown(one: Served, everyone: Visitor) -> None:
+    path = f"/?{QUERY}&user_id=ada"
+    assert "Brand new" not in everyone.page(path).source
+
+    one.history.record(made("of another", user_id="somebody else", ticket_type="Brand new"))
+
+    assert "Brand new" in everyone.page(path).source
+    assert "Brand new" not in Visitor(one, "read:own", user="ada").page(f"/?{QUERY}").source
+
+
 def test_open_gaps_stand_above_the_figures_until_they_are_dismissed(one: Served, everyone: Visitor) -> None:
     alerts = one.history.alerts(JUNE)
 

@@ -144,10 +144,12 @@ def days(view: View, history: History) -> TrendReport:
 def ticket_types(view: View, history: History) -> tuple[str, ...]:
     """Return the ticket types that the reader may see, those that were recorded first first.
 
-    Their place is their colour, whatever is shown of them.
+    Their place is their colour, whatever is shown of them. Those of everyone are not kept: the revision of the person
+    who is shown does not tell of them.
     """
-    whose = None if view.principal.may_read_all else view.user
-    return _kept(view, "ticket_types", lambda: history.ticket_types(whose), whose)
+    if view.principal.may_read_all:
+        return view.once("all ticket types", history.ticket_types)
+    return _kept(view, "ticket_types", lambda: history.ticket_types(view.user))
 
 
 def gaps(view: View, history: History) -> AlertPage:
