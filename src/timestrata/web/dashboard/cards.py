@@ -26,6 +26,7 @@ _MARKS = re.compile("<!--card ([a-z0-9-]+)-->")
 """No text of anybody's can hold one: it would be escaped."""
 
 _TOGETHER_SECONDS = 0.1
+"""What is ready within this time is one part: see together()."""
 
 Loader = Callable[[View, History], Mapping[str, Any]]
 """Asks the history for what a card shows; runs in a thread. What it returns are the names in its template."""
@@ -95,10 +96,11 @@ async def parts(service: Service, page: Page, html: str, view: View) -> AsyncIte
 
 
 async def together(before: str, pieces: Iterable[tuple[Future[Markup], str]], seconds: float) -> AsyncIterator[str]:
-    """Yield a text and pieces in their order, each with the text after it. What is there so long after a part is one.
+    """Yield a text and pieces in their order, each with the text after it.
 
-    For each part a browser lays the page out anew, on the processors that the questions need: sent in two parts, a page
-    that took 53 ms could be read 20 ms later than in one.
+    What is ready within `seconds` of the part before (the first: of the call) is one part. For each a browser lays the
+    page out anew, on the processors that the questions need: sent in two parts, a page that took 53 ms could be read
+    20 ms later than in one.
     """
     loop = asyncio.get_running_loop()
     held, due = before, loop.time() + seconds
