@@ -442,8 +442,8 @@ class History:
         """Return every day, ISO week or month of a range, and the trend of `measure` over the full ones.
 
         `by` adds a series for each ticket type or template. The trend's verdict is rising, falling, no evidence of
-        change, or too few (full buckets: 6 are needed). Raises InvalidRequest, also for more than
-        10,000 buckets, or 4,000 of them that are full and have a value.
+        change, or too few (full buckets: 6 are needed). Raises InvalidRequest, also for more than 10,000 buckets, and
+        for more than 4,000 that are full and have a value.
         """
 
         def ask(connection: Connection, scope: Scope) -> TrendReport:
@@ -597,7 +597,10 @@ class History:
         return self._read(lambda connection: tuple(connection.execute(names).scalars()))
 
     def ticket_types(self, user_id: str | None = None) -> tuple[str, ...]:
-        """Return every ticket type of the store, or those a user has any time of; the one that came first first."""
+        """Return every ticket type of the store, the one that came first first.
+
+        With a user, those that she completed or worked on at any time; none for a user that nothing is known of.
+        """
         name = None if user_id is None else askable(user_id)
         return self._read(lambda connection: reports.ticket_types(connection, name))
 

@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Connection, Select, Table, and_, func, select, union
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import Connection, Select, Table, and_, func, select, union
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.sql.functions import GenericFunction
 
 from timestrata import schema
 from timestrata.answers import (
@@ -27,6 +25,7 @@ from timestrata.answers import (
     Summary,
 )
 from timestrata.calendar import DateRange, day_date, day_number
+from timestrata.dialects.functions import json_list
 from timestrata.errors import InvalidRequest
 from timestrata.measures import Measure, Tally, mean, ratio, sample_deviation
 
@@ -141,31 +140,15 @@ def tallies(
     rows = limited(connection, wide, most)
     # Without keys a row comes even when there is nothing to add up: it has no users.
     found = {tuple(row[:width]): (Tally(_measure(row[width + 1 :])), int(row[width])) for row in rows if row[width]}
+    if not found:
+        return found
     observations = func.sum(c.observations).label("observations")
     narrow = select(*labelled, c.bucket, observations).where(condition).group_by(*names, c.bucket).subquery()
     keyed = [narrow.c[name] for name in names]
     histograms = select(*keyed, json_list(narrow.c.bucket), json_list(narrow.c.observations)).group_by(*keyed)
     for *values, buckets, counts in connection.execute(histograms).fetchall():
-        if (key := tuple(values)) in found:  # not so without keys, when there is nothing
-            found[key][0].histogram.update(zip(buckets, counts, strict=True))
+        found[tuple(values)][0].histogram.update(zip(buckets, counts, strict=True))
     return found
-
-
-class json_list(GenericFunction[Any]):
-    """The values of the rows of a group as a list, in an order that two of them share."""
-
-    type = JSON()
-    inherit_cache = True
-
-
-@compiles(json_list, "sqlite")
-def _list_on_sqlite(element: json_list, compiler: Any, **kw: Any) -> str:
-    return f"json_group_array({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(json_list, "postgresql")
-def _list_on_postgresql(element: json_list, compiler: Any, **kw: Any) -> str:
-    return f"json_agg({compiler.process(element.clauses, **kw)})"
 
 
 def _users(connection: Connection, scope: Scope) -> int:

@@ -40,7 +40,10 @@ class _Bucket:
 def trends(
     connection: Connection, scope: Scope, bucket: Bucket, measure: TrendMeasure, by: By | None, today: date
 ) -> TrendReport:
-    """Return the series of a scope by bucket. Raises InvalidRequest for too many buckets."""
+    """Return the series of a scope by bucket.
+
+    Raises InvalidRequest for more than 10,000 buckets, and for more than 4,000 that are full and have a value.
+    """
     _check_choice("bucket", bucket, BUCKETS)
     _check_choice("measure", measure, TREND_MEASURES)
     if by is not None:

@@ -79,9 +79,9 @@ class Words:
 
     def percent(self, ratio: float | None) -> str:
         """Return a share or a ratio in whole per cent, as the locale writes it."""
-        return (
-            common.NONE if ratio is None else str(format_percent(ratio, _pattern("#,##0\u00a0%"), locale=self.locale))
-        )
+        if ratio is None:
+            return common.NONE
+        return str(format_percent(ratio, _pattern("#,##0\u00a0%"), locale=self.locale))
 
     def change(self, ratio: float | None) -> str:
         """Return a relative change with its sign and one decimal: `+19.5 %`."""
