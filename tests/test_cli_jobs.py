@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
+from textwrap import dedent
 
 import pytest
 from conftest import NOW, reopened
@@ -20,7 +22,7 @@ from typer.testing import CliRunner
 from timestrata import open_history
 from timestrata.calendar import instant
 from timestrata.cli import app
-from timestrata.cli.jobs import Reporting, keep
+from timestrata.cli.jobs import Reporting, Stop, keep
 from timestrata.jobs import rows
 
 NAMES = ["retention", "audit", "alerts", "archive"]
@@ -156,7 +158,7 @@ def test_the_database_may_stand_before_run(cli: CommandLine, tmp_path: Path, mon
 
 
 def test_the_schedule_is_kept_until_it_is_told_to_stop(store_url: str) -> None:
-    clock, stop = Clock(), Event()
+    clock, stop = Clock(), Stop()
     trouble: list[Exception] = []
     with open_history(store_url, clock=clock) as history:
         engine = history.engine
@@ -195,6 +197,38 @@ def test_the_program_ends_well_when_it_is_told_to(tmp_path: Path, number: signal
     engine.dispose()
 
     assert (process.returncode, shown, errors) == (0, "", "")
+
+
+def test_it_may_be_told_to_stop_at_any_line_of_its_waiting() -> None:
+    """In a process of its own: where a handler waits for what its own thread holds, the process hangs for good."""
+    told_at_each_line = """
+        import signal, sys
+        from timestrata.cli.jobs import Stop
+
+        def told_at(line):
+            stop, passed = Stop(), 0
+            signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+
+            def trace(frame, event, value):
+                nonlocal passed
+                passed += event == "line"
+                if passed == line:
+                    sys.settrace(None)
+                    signal.raise_signal(signal.SIGTERM)
+                return trace
+
+            sys.settrace(trace)
+            stop.wait(0.001)
+            sys.settrace(None)
+            return passed >= line, stop.is_set()
+
+        line = 1
+        while (told := told_at(line)) == (True, True):
+            line += 1
+        assert line > 1 and told == (False, False), (line, told)
+    """
+
+    subprocess.run([sys.executable, "-c", dedent(told_at_each_line)], check=True, timeout=60)
 
 
 def test_the_program_logs_what_runs(tmp_path: Path) -> None:

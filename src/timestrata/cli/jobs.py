@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from threading import Event
+from queue import Empty, SimpleQueue
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -125,7 +125,31 @@ class Reporting(NamedTuple):
     trouble: Callable[[Exception], None]
 
 
-def keep(jobs: Jobs, stop: Event, report: Reporting, every_seconds: float = _EVERY_SECONDS) -> None:
+class Stop:
+    """Whether the program was told to stop; made to be told by a signal's handler.
+
+    `threading.Event` is not: a signal that arrives while the event is about to wait finds its lock held by the very
+    thread that the handler runs in, and the program hangs for good. The queue's `put` is reentrant.
+    """
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        self._told.put(None)
+
+    def is_set(self) -> bool:
+        return not self._told.empty()
+
+    def wait(self, seconds: float) -> None:
+        """Return when it is told to stop, or after these seconds."""
+        try:
+            self._told.put(self._told.get(timeout=seconds))
+        except Empty:
+            return
+
+
+def keep(jobs: Jobs, stop: Stop, report: Reporting, every_seconds: float = _EVERY_SECONDS) -> None:
     """Run what is due from time to time, until it is told to stop."""
     while not stop.is_set():
         try:
@@ -136,9 +160,9 @@ def keep(jobs: Jobs, stop: Event, report: Reporting, every_seconds: float = _EVE
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[Event]:
+def _told_to_stop() -> Iterator[Stop]:
     """Yield what is set by the first Ctrl-C or SIGTERM; the next one ends the process as it always does."""
-    stop = Event()
+    stop = Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def close(number: int, frame: Any) -> None:
