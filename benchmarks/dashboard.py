@@ -5,8 +5,10 @@
 
 A real server in a process of its own, Chromium (TIMESTRATA_CHROMIUM, else the one in PATH) on the same machine. A round
 is one visit with an empty cache and one with what that left behind; before each a workflow is recorded, so that the
-server has kept nothing and computes every figure anew; a third one (kept) finds what the server kept of the second. The
-page is that of a person, then everyone's. All times count from the moment the browser asks for the page:
+server has to answer every question anew: a person's figures from all of her cells, everyone's from what it keeps of all
+others and the cells of this person. A third one (kept) finds what the server kept of the second. The page is that of a
+person, then everyone's, then that when each fifth person did something, so that all is read again. All times count
+from the moment the browser asks for the page:
 
 answered   the last byte of the page is here
 figures    the key figures are in the document, and the browser has painted (the page is sent part by part)
@@ -23,7 +25,7 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -148,22 +150,17 @@ def _listen(page: Page) -> tuple[list[int], set[str]]:
 
 
 class Recorder:
-    """Records one more workflow at a time, so that nothing that the server has kept holds any more."""
+    """Records one more workflow of each of some people, so that no answer that the server has kept holds any more."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, users: Sequence[str]) -> None:
         self._history = history
-        self._one = replace(next(workload.workflows(1)), user_id=USER)
+        self._users = users
+        self._one = next(workload.workflows(1))
 
     def __call__(self) -> None:
         ended = NOW - timedelta(seconds=1)
-        self._history.record(
-            replace(
-                self._one,
-                workflow_id=f"fresh-{uuid4().hex}",
-                started_at=ended - timedelta(hours=12),
-                completed_at=ended,
-            )
-        )
+        fresh = replace(self._one, started_at=ended - timedelta(hours=12), completed_at=ended)
+        self._history.record(replace(fresh, user_id=user, workflow_id=f"fresh-{uuid4().hex}") for user in self._users)
 
 
 def rounds(browser: Browser, url: str, token: str, count: int, change: Callable[[], None]) -> dict[str, list[Visit]]:
@@ -240,8 +237,13 @@ def measure(name: str, url: str, dates: str, count: int) -> None:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
             _until_ready(browser, f"http://127.0.0.1:{port}/health")
             page = f"http://127.0.0.1:{port}/?range={dates}"
-            for whose, token in (("one person", own), ("everyone", all_of_them)):
-                report(f"{name}, {dates}, {whose}", rounds(browser, page, token, count, Recorder(history)))
+            one, many = (USER,), history.users()[::5]
+            for whose, token, who in (
+                ("one person", own, one),
+                ("everyone", all_of_them, one),
+                ("everyone, all read again", all_of_them, many),
+            ):
+                report(f"{name}, {dates}, {whose}", rounds(browser, page, token, count, Recorder(history, who)))
             browser.close()
 
 

@@ -11,6 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "timestrata"
 
 LAYERS = [
     "errors",
+    "keeping",
+    "shares",
     "calendar",
     "facts",
     "trends",
@@ -28,6 +30,7 @@ LAYERS = [
     "recorded",
     "stored",
     "ingest",
+    "sums",
     "reports",
     "lists",
     "series",

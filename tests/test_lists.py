@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -77,6 +78,35 @@ def test_pages_of_alerts_hold_every_alert_once_and_in_order(alerted: History, li
 
     assert tuple(found) == whole
     assert len(whole) == {None: 9, "workflow": 3, "step": 6}[kind]
+
+
+@pytest.mark.parametrize("limit", [1, 4, 30])
+def test_pages_are_in_order_though_days_begin_at_other_times_for_each(history: History, limit: int) -> None:
+    zones = ("Pacific/Kiritimati", "Etc/GMT+12", "UTC")  # 26 hours between the first two
+    facts = [
+        made(
+            f"{zone} {hours}",
+            200 + hours,
+            user_id=zone,
+            timezone=zone,
+            completed_at=NINE + timedelta(hours=hours),
+            estimated_seconds=100,
+        )
+        for hours in range(0, 24 * 20, 7)
+        for zone in zones
+    ]
+    latest_first = sorted(facts, key=lambda fact: (-fact.completed_at.timestamp(), fact.user_id))
+    history.record(facts)
+    listed: dict[str, list[str]] = {"workflows": [], "alert_page": []}
+    for method, found in listed.items():
+        after = None
+        while after is not None or not found:
+            page = getattr(history, method)("all_time", limit=limit, after=after)
+            found += [row.workflow_id for row in page]
+            after = page.next
+
+    wanted = [fact.workflow_id for fact in latest_first]
+    assert listed == {"workflows": wanted, "alert_page": wanted}
 
 
 def token(*place: object) -> str:

@@ -45,6 +45,7 @@ from timestrata import (
     UnknownWorkflow,
     open_history,
     schema,
+    shares,
 )
 from timestrata.answers import Figures
 from timestrata.calendar import instant
@@ -770,6 +771,16 @@ class Told(RuleBasedStateMachine):
         self.sound = True
 
     @invariant()
+    def everyone_is_counted(self) -> None:
+        """Asked after every step, because a history keeps what it added up."""
+        self.sound = False
+        told, recorded = self.history.summary("all_time"), self.model.oracle.recorded
+        assert told.users == len({fact.workflow.user_id for fact in recorded})
+        gaps = sum(measure[9] for measure in self.cells().completion.values())
+        check_figures(told, oracle.summary(recorded, None, None, None, None) | {"gap_alerts": gaps})
+        self.sound = True
+
+    @invariant()
     def receipts_are_kept(self) -> None:
         self.sound = False
         assert stored_receipts(self.history) == self.model.receipts()
@@ -992,7 +1003,8 @@ def stores(store_url: str, tmp_path: Path) -> Iterator[Stores]:
     engine.dispose()
 
 
-def test_the_promises_hold_in_any_history(stores: Stores) -> None:
+def test_the_promises_hold_in_any_history(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "MANY_CHANGES", 0)  # sums of everyone are put together from parts from the first on
     machine = type("ToldHere", (Told,), {"stores": stores})
 
     run_state_machine_as_test(machine, settings=PROFILE)

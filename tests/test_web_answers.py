@@ -12,7 +12,6 @@ from fastapi import APIRouter, Response
 from web_client import QUIET, Served, served
 
 from timestrata import History, open_history
-from timestrata.web.answers import Answers
 from timestrata.web.callers import Reads
 from timestrata.web.paths import PathId
 
@@ -178,23 +177,6 @@ def test_a_large_answer_is_compressed_for_who_takes_it(one: Served) -> None:
     assert large.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert large.json() == plain.json()
-
-
-def test_answers_that_were_not_used_for_longest_go_first() -> None:
-    answers = Answers(most_bytes=80)
-    for number in range(8):
-        answers.put(str(number), b"x" * 10)
-    answers.get("0")
-    answers.put("8", b"x" * 10)
-
-    assert [answers.get(str(number)) is not None for number in range(9)] == [True, False] + [True] * 7
-
-
-def test_an_answer_that_would_push_out_all_others_is_not_kept() -> None:
-    answers = Answers(most_bytes=80)
-    answers.put("large", b"x" * 11)
-
-    assert answers.get("large") is None
 
 
 def test_every_answer_says_what_a_browser_may_do_with_it(one: Served) -> None:

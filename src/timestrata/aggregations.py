@@ -5,12 +5,12 @@ Cells are added up by the database, into weeks and months too; nothing is read o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, and_, func, literal_column, select
+from sqlalchemy import Connection, Table, literal_column, select
 from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
@@ -18,8 +18,9 @@ from timestrata.answers import GROUPS, Aggregation, AggregationReport, Figures, 
 from timestrata.calendar import BUCKETS, Bucket, DateRange, day_date, next_bucket
 from timestrata.errors import InvalidRequest
 from timestrata.measures import Tally
-from timestrata.reports import Group, Scope, active_of, coverage, figures, limited, names_of, tallies, within
+from timestrata.reports import Group, active_of, coverage, figures, names_of
 from timestrata.series import is_partial, starts_of
+from timestrata.sums import Key, Keys, Scope, Snapshot
 
 MOST_GROUPS = 10_000
 """Groups of an answer, and sub-groups: each is about 600 bytes of JSON."""
@@ -62,17 +63,18 @@ _Groups = dict[_Label, Group]
 _NOTHING = Group(Tally(), 0, 0)
 
 
-def aggregations(connection: Connection, scope: Scope, grouping: Grouping, today: date) -> AggregationReport:
+def aggregations(snapshot: Snapshot, scope: Scope, grouping: Grouping, today: date) -> AggregationReport:
     """Return the figures of a scope by group. Raises InvalidRequest, also for more than 10,000 groups."""
     grouping.check(scope)
     group, sub_group = grouping.group, grouping.sub_group
-    total = _summed(connection, scope, grouping.template).get((), _NOTHING)
+    connection, within = snapshot.connection, scope._replace(template=grouping.template)
+    total = _summed(snapshot, within).get((), _NOTHING)
     label = _labels(connection, group)
-    groups = {label(key[0]): one for key, one in _summed(connection, scope, grouping.template, group).items()}
+    groups = {label(key[0]): one for key, one in _summed(snapshot, within, group).items()}
     subs: dict[_Label, _Groups] = {each: {} for each in groups}
     if sub_group is not None:
         sub_label = _labels(connection, sub_group)
-        for (number, sub), one in _summed(connection, scope, grouping.template, group, sub_group).items():
+        for (number, sub), one in _summed(snapshot, within, group, sub_group).items():
             subs[label(number)][sub_label(sub)] = one
     if grouping.fill_gaps:
         groups = _filled(groups, group, scope.dates)
@@ -94,59 +96,34 @@ def aggregations(connection: Connection, scope: Scope, grouping: Grouping, today
 # ------------------------------------------------------------------------------------------------------ from the cells
 
 
-def _summed(
-    connection: Connection, scope: Scope, template: str | None, *groups: GroupBy
-) -> dict[tuple[int, ...], Group]:
+def _summed(snapshot: Snapshot, scope: Scope, *groups: GroupBy) -> dict[Key, Group]:
     """Return everything that was done or worked in a scope by the numbers of groups; steps from their own cells."""
     if "step" in groups:
-        return _summed_steps(connection, scope, template, groups)
-    done = schema.cell_completion
-    keys = [_key(done, group) for group in groups]
-    found = tallies(connection, done, _condition(done, scope, template), keys, MOST_GROUPS)
-    worked = _worked(connection, scope, template, groups)
-    nothing = (Tally(), 0)
-    return {key: Group(*found.get(key, nothing), worked.get(key, 0)) for key in found.keys() | worked.keys()}
+        return _summed_steps(snapshot, scope, groups)
+    done, work = schema.cell_completion, schema.cell_worked
+    found = snapshot.tallies(done, scope, _keys(done, groups), MOST_GROUPS)
+    worked = snapshot.sums(work, scope, _keys(work, groups), ["worked_seconds"], MOST_GROUPS)
+    return {key: Group(*found.get(key, (Tally(), 0)), *worked.get(key, (0,))) for key in found.keys() | worked.keys()}
 
 
-def _summed_steps(
-    connection: Connection, scope: Scope, template: str | None, groups: tuple[GroupBy, ...]
-) -> dict[tuple[int, ...], Group]:
+def _summed_steps(snapshot: Snapshot, scope: Scope, groups: tuple[GroupBy, ...]) -> dict[Key, Group]:
     """Return what was done in steps. A step has one template, so the database is not asked to group by both."""
     cells = schema.cell_step
     asked = [group for group in groups if group != "template"]
-    keys = [_key(cells, group) for group in asked]
-    found = tallies(connection, cells, _condition(cells, scope, template), keys, MOST_GROUPS)
+    found = snapshot.tallies(cells, scope, _keys(cells, asked), MOST_GROUPS)
     step = schema.step.c
-    templates = {row.step_id: row.template_id for row in connection.execute(select(step.step_id, step.template_id))}
+    rows = snapshot.connection.execute(select(step.step_id, step.template_id))
+    templates = {row.step_id: row.template_id for row in rows}
     summed = {}
     for key, (tally, users) in found.items():
-        numbers = dict(zip(asked, key, strict=True))
+        numbers: dict[GroupBy, int] = dict(zip(asked, key, strict=True))
         numbers["template"] = templates[numbers["step"]]
         summed[tuple(numbers[group] for group in groups)] = Group(tally, users, active_of(tally))
     return summed
 
 
-def _worked(
-    connection: Connection, scope: Scope, template: str | None, groups: tuple[GroupBy, ...]
-) -> dict[tuple[int, ...], int]:
-    cells = schema.cell_worked
-    keys = [_key(cells, group).label(f"key_{position}") for position, group in enumerate(groups)]
-    names = [key.name for key in keys]
-    statement = select(func.count(), func.sum(cells.c.worked_seconds), *keys).group_by(*names)
-    rows = limited(connection, statement.where(_condition(cells, scope, template)), MOST_GROUPS)
-    return {tuple(key): int(seconds) for count, seconds, *key in rows if count}
-
-
-def _condition(cells: Table, scope: Scope, template: str | None) -> ColumnElement[bool]:
-    condition = within(cells, scope)
-    if template is None:
-        return condition
-    found = select(schema.template.c.template_id).where(schema.template.c.name == template)
-    if cells is schema.cell_step:
-        steps = schema.step.c
-        found = select(steps.step_id).where(steps.template_id.in_(found))
-        return and_(condition, cells.c.step_id.in_(found))
-    return and_(condition, cells.c.template_id.in_(found))
+def _keys(cells: Table, groups: Iterable[GroupBy]) -> Keys:
+    return {group: _key(cells, group) for group in groups}
 
 
 def _key(cells: Table, group: GroupBy) -> ColumnElement[Any]:

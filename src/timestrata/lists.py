@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, and_, exists, func, select, tuple_, update
@@ -18,15 +19,18 @@ from timestrata.dialects import StaleNames
 from timestrata.errors import InvalidRequest, UnknownAlert
 from timestrata.facts import checked_text
 from timestrata.ingest import Context
-from timestrata.reports import Scope, coverage, within
+from timestrata.reports import coverage
+from timestrata.sums import Scope, Snapshot, within
 
 MOST_ROWS = 10_000
+
+_DAY_MICROSECONDS = 86_400_000_000
 
 _ALERT_ID = re.compile(r"[0-9]{1,9}\.-?[0-9]{1,7}\.[0-9]{1,18}\.[0-9]{1,9}")
 
 
 def alerts(
-    connection: Connection,
+    snapshot: Snapshot,
     scope: Scope,
     dismissed: bool | None,
     kind: Literal["workflow", "step"] | None,
@@ -40,19 +44,42 @@ def alerts(
     if kind not in ("workflow", "step", None):
         raise InvalidRequest("kind", kind, "workflow, step or None for both")
     table, c = schema.gap_alert, schema.gap_alert.c
-    statement = _alert_rows().where(within(table, scope)).limit(limit + 1)
+    wanted: dict[str, ColumnElement[bool]] = {}
     if dismissed is not None:
-        statement = statement.where(c.dismissed_at.is_not(None) if dismissed else c.dismissed_at.is_(None))
+        wanted["dismissed" if dismissed else "open"] = (
+            c.dismissed_at.is_not(None) if dismissed else c.dismissed_at.is_(None)
+        )
     if kind is not None:
-        statement = statement.where(c.step_id == schema.WHOLE if kind == "workflow" else c.step_id != schema.WHOLE)
-    if after is not None:
-        at, *place = _read_token(after, _ALERT_PLACE)
+        wanted[kind] = c.step_id == schema.WHOLE if kind == "workflow" else c.step_id != schema.WHOLE
+    at, *place = (None,) if after is None else _read_token(after, _ALERT_PLACE)
+    latest = _latest(scope, snapshot.days(table, scope, wanted), limit + 1, at)
+    statement = _alert_rows().where(within(table, latest), *wanted.values()).limit(limit + 1)
+    if at is not None:
         same_time = and_(c.completed_at == at, tuple_(*_ALERT_ORDER) > tuple(place))
         statement = statement.where((c.completed_at < at) | same_time)
-    rows = connection.execute(statement).fetchall()
+    rows = snapshot.connection.execute(statement).fetchall()
     page = rows[:limit]
     following = _token([getattr(page[-1], name) for name in _ALERT_PLACE]) if len(rows) > limit else None
-    return AlertPage(tuple(map(_alert, page)), following, coverage(connection, scope.user_id))
+    return AlertPage(tuple(map(_alert, page)), following, coverage(snapshot.connection, scope.user_id))
+
+
+def _latest(scope: Scope, rows: Mapping[int, int], limit: int, at: int | None) -> Scope:
+    """Return a scope without days that are too early for its last `limit` rows up to an instant (None: of all).
+
+    `rows` are how many there are by day. Sorting a year of everybody's takes a second at a million.
+    """
+    # A local day ends up to 60 hours after its date begins in UTC (zone, start of the day), and begins up to 14 before:
+    # what is filed three days before an instant's date happened before it, and what is filed four days before another
+    # day happened before that one.
+    last = None if at is None else at // _DAY_MICROSECONDS - 3
+    found = 0
+    for day in sorted(rows, reverse=True):
+        if last is None or day <= last:
+            found += rows[day]
+            if found >= limit:
+                first = max(day_date(day).toordinal() - 4, (scope.dates.first or date.min).toordinal())
+                return scope._replace(dates=DateRange(date.fromordinal(first), scope.dates.last))
+    return scope
 
 
 def alert(connection: Connection, alert_id: str) -> Alert:
@@ -155,24 +182,21 @@ def _alert(row: Any) -> Alert:
     )
 
 
-def workflows(connection: Connection, scope: Scope, limit: int, after: str | None) -> WorkflowPage:
+def workflows(snapshot: Snapshot, scope: Scope, limit: int, after: str | None) -> WorkflowPage:
     """Return one page of completed workflows; `after` is the `next` of the page before. Raises InvalidRequest."""
     _check_limit(limit)
-    c, names = schema.completion.c, (schema.user.c.name, schema.completion.c.workflow_id)
-    statement = (
-        _workflow_rows()
-        .where(within(schema.completion, scope))
-        .order_by(c.completed_at.desc(), *names)
-        .limit(limit + 1)
-    )
-    if after is not None:
-        at, user, workflow_id = _read_token(after, _WORKFLOW_PLACE)
-        same_time = and_(c.completed_at == at, tuple_(*names) > (user, workflow_id))
+    table, c = schema.completion, schema.completion.c
+    names = (schema.user.c.name, c.workflow_id)
+    at, *place = (None,) if after is None else _read_token(after, _WORKFLOW_PLACE)
+    latest = _latest(scope, snapshot.days(table, scope, {}), limit + 1, at)
+    statement = _workflow_rows().where(within(table, latest)).order_by(c.completed_at.desc(), *names).limit(limit + 1)
+    if at is not None:
+        same_time = and_(c.completed_at == at, tuple_(*names) > tuple(place))
         statement = statement.where((c.completed_at < at) | same_time)
-    rows = connection.execute(statement).fetchall()
+    rows = snapshot.connection.execute(statement).fetchall()
     page = rows[:limit]
     following = _token([getattr(page[-1], name) for name in _WORKFLOW_PLACE]) if len(rows) > limit else None
-    return WorkflowPage(tuple(map(_workflow, page)), following, coverage(connection, scope.user_id))
+    return WorkflowPage(tuple(map(_workflow, page)), following, coverage(snapshot.connection, scope.user_id))
 
 
 def _workflow_rows() -> Select[Any]:
@@ -205,7 +229,7 @@ def _workflow_rows() -> Select[Any]:
     )
 
 
-def changes(connection: Connection, scope: Scope, limit: int, after: str | None, modified_after: int) -> WorkflowPage:
+def changes(snapshot: Snapshot, scope: Scope, limit: int, after: str | None, modified_after: int) -> WorkflowPage:
     """Return one page of a user's workflows that were recorded, corrected or deleted after a revision, in that order.
 
     Raises InvalidRequest.
@@ -216,13 +240,13 @@ def changes(connection: Connection, scope: Scope, limit: int, after: str | None,
     if scope.user_id is None or scope.ticket_type is not None or scope.dates != DateRange():
         wanted = "one user, all_time and no ticket type: a workflow may have moved to another day or type"
         raise InvalidRequest("modified_after", modified_after, wanted)
-    marks = _marks(connection, scope.user_id, limit + 1, modified_after, after)
+    marks = _marks(snapshot.connection, scope.user_id, limit + 1, modified_after, after)
     page = marks[:limit]
-    rows = {row.number: row for row in _numbered(connection, page)}
+    rows = {row.number: row for row in _numbered(snapshot.connection, page)}
     return WorkflowPage(
         tuple(_workflow(rows[mark.number]) for mark in page if mark.state != schema.DELETED),
         _token([getattr(page[-1], name) for name in _CHANGE_PLACE]) if len(marks) > limit else None,
-        coverage(connection, scope.user_id),
+        coverage(snapshot.connection, scope.user_id),
         tuple(DeletedWorkflow(mark.workflow_id, mark.revision) for mark in page if mark.state == schema.DELETED),
     )
 

@@ -7,9 +7,11 @@ and percentiles are derived when they are asked for and never stored.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from math import sqrt
 from typing import NamedTuple
 
@@ -76,7 +78,7 @@ class Measure(NamedTuple):
 
     def merge(self, other: Sums) -> Measure:
         """Return the measure of both sets of observations together."""
-        return Measure._make(_added(self, other))
+        return Measure._make(added(self, other))
 
 
 Sums = tuple[int, ...]
@@ -87,7 +89,8 @@ halves the time of a batch.
 """
 
 
-def _added(one: Sums, other: Sums) -> Sums:
+def added(one: Sums, other: Sums) -> Sums:
+    """Return the integers of the measure of both sets of observations together."""
     # Spelled out: a loop over the fields took three times as long.
     return (
         one[0] + other[0],
@@ -102,6 +105,19 @@ def _added(one: Sums, other: Sums) -> Sums:
         one[9] + other[9],
         one[10] + other[10],
     )
+
+
+LEAST, GREATEST = Measure._fields.index("min_seconds"), Measure._fields.index("max_seconds")
+
+
+def removed(whole: Sums, part: Sums) -> Sums:
+    """Return the integers of a measure without those of a part of its observations.
+
+    The least and the greatest stay: whether others are as short or as long cannot be told from sums.
+    """
+    rest = [one - other for one, other in zip(whole, part, strict=True)]
+    rest[LEAST], rest[GREATEST] = whole[LEAST], whole[GREATEST]
+    return tuple(rest)
 
 
 class Worked(NamedTuple):
@@ -240,13 +256,13 @@ class Cells:
             one = observe(active, step.pause_seconds, estimated, again, gap)
             key: Key = (user, day, label, duration_bucket(active))
             known = self.step.get(key)
-            self.step[key] = one if known is None else _added(known, one)
+            self.step[key] = one if known is None else added(known, one)
         active, estimated = workflow.active_seconds, workflow.estimated_seconds
         gap = is_gap(active, estimated, threshold)
         one = observe(active, workflow.pause_seconds if parts else 0, estimated, reworked, gap)
         key = (user, day, labels.ticket_type, labels.template, duration_bucket(active))
         known = self.completion.get(key)
-        self.completion[key] = one if known is None else _added(known, one)
+        self.completion[key] = one if known is None else added(known, one)
         self._add_worked(filed, labels, unrecorded)
 
     def _add_worked(self, filed: Filed, labels: Labels, unrecorded: int) -> None:
@@ -311,22 +327,20 @@ class Tally:
         return self.percentiles((percent,))[0]
 
     def percentiles(self, percents: Sequence[int]) -> list[int | None]:
-        """Return several percentiles, given in rising order."""
+        """Return several percentiles."""
         if self.measure is None:
             return [None] * len(percents)
         count, low, high = self.measure.observations, self.measure.min_seconds, self.measure.max_seconds
+        buckets = sorted(self.histogram)
+        reached = list(accumulate(map(self.histogram.__getitem__, buckets)))
         values: list[int | None] = []
-        buckets = iter(sorted(self.histogram))
-        bucket, reached = 0, 0
         for percent in percents:
             rank = -(-count * percent // 100)
             if rank <= 1 or rank >= count:
                 values.append(low if rank <= 1 else high)
-                continue
-            while reached < rank:
-                bucket = next(buckets)
-                reached += self.histogram[bucket]
-            values.append(min(max(bucket_midpoint(bucket), low), high))
+            else:
+                middle = bucket_midpoint(buckets[bisect_left(reached, rank)])
+                values.append(min(max(middle, low), high))
         return values
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from timestrata import lists, reports, schema, series
-from timestrata.answers import By, Change, Direction, Overview, Summary, Verdict, WorkflowRow
+from timestrata.answers import By, Change, Direction, Overview, Summary, Verdict
 from timestrata.calendar import BUCKETS, Bucket, DateRange, bucket_starts, day_date
-from timestrata.reports import Scope, within
+from timestrata.sums import Scope, Snapshot, within
 
 MOST_BARS = 120
 RECENT = 10
@@ -27,13 +27,13 @@ _BETTER: dict[str, Direction | None] = {
 """The direction in which a figure gets better; hours have none."""
 
 
-def overview(connection: Connection, scope: Scope, by: By | None, today: date) -> Overview:
+def overview(snapshot: Snapshot, scope: Scope, by: By | None, today: date) -> Overview:
     """Return the overview of a scope. Raises InvalidRequest."""
     previous_dates = period_before(scope.dates)
-    summary = reports.summary(connection, scope)
+    summary = reports.summary(snapshot, scope)
     previous = None
     if previous_dates is not None:
-        previous = reports.summary(connection, scope._replace(dates=previous_dates))
+        previous = reports.summary(snapshot, scope._replace(dates=previous_dates))
     return Overview(
         dates=scope.dates,
         previous_dates=previous_dates,
@@ -42,8 +42,8 @@ def overview(connection: Connection, scope: Scope, by: By | None, today: date) -
         **{name: _change(name, summary, previous) for name in _BETTER},
         summary=summary,
         previous=previous,
-        trend=series.trends(connection, scope, _bars(connection, scope), "mean_seconds", by, today),
-        recent=_recent(connection, scope),
+        trend=series.trends(snapshot, scope, _bars(snapshot, scope), "mean_seconds", by, today),
+        recent=lists.workflows(snapshot, scope, RECENT, None).workflows,
         coverage=summary.coverage,
     )
 
@@ -74,11 +74,11 @@ def _verdict(better: Direction | None, direction: Direction) -> Verdict:
     return "better" if direction == better else "worse"
 
 
-def _bars(connection: Connection, scope: Scope) -> Bucket:
+def _bars(snapshot: Snapshot, scope: Scope) -> Bucket:
     """Return the finest bucket of which a range has at most 120, else a month."""
     first, last = scope.dates.first, scope.dates.last
     if first is None or last is None:
-        least, most = _days(connection, scope)
+        least, most = _days(snapshot, scope)
         first, last = first or least, last or most
     if first is None or last is None or last < first:
         return "day"
@@ -89,30 +89,12 @@ def _bars(connection: Connection, scope: Scope) -> Bucket:
     return BUCKETS[-1]
 
 
-def _days(connection: Connection, scope: Scope) -> tuple[date | None, date | None]:
+def _days(snapshot: Snapshot, scope: Scope) -> tuple[date | None, date | None]:
     """Return the first and the last day of a scope on which something was completed or worked."""
     days: list[int] = []
     for cells in (schema.cell_completion, schema.cell_worked):
-        found = connection.execute(select(func.min(cells.c.day), func.max(cells.c.day)).where(within(cells, scope)))
+        found = snapshot.connection.execute(
+            select(func.min(cells.c.day), func.max(cells.c.day)).where(within(cells, scope))
+        )
         days += [day for day in found.one() if day is not None]
     return (day_date(min(days)), day_date(max(days))) if days else (None, None)
-
-
-def _recent(connection: Connection, scope: Scope) -> tuple[WorkflowRow, ...]:
-    """Return the last ten completions of a scope.
-
-    Looked for from the day since which there are ten: sorting a year of everybody's takes a second at a million.
-    """
-    cells = schema.cell_completion
-    count = func.sum(cells.c.observations)
-    by_day = select(cells.c.day, count).where(within(cells, scope)).group_by(cells.c.day).order_by(cells.c.day.desc())
-    found = 0
-    for day, observations in connection.execute(by_day):
-        found += int(observations)
-        if found >= RECENT:
-            # A local day ends up to 60 hours after its date begins in UTC (zone, start of the day), and begins up to
-            # 14 before: whatever was filed four days earlier was completed earlier.
-            first = max(day_date(day).toordinal() - 4, (scope.dates.first or date.min).toordinal())
-            scope = scope._replace(dates=DateRange(date.fromordinal(first), scope.dates.last))
-            break
-    return lists.workflows(connection, scope, RECENT, None).workflows

@@ -126,6 +126,9 @@ user_state = _table(
 )
 """The per-user lock, the counter of changes (a workflow's `number` is its count) and the watermark."""
 
+EVERYONE = 0
+"""The user_state row of nobody: it counts the changes of those who are gone, so that revisions never fall."""
+
 RECORDED, DELETED = 1, 2
 
 receipt = _table(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table
 
 from timestrata import schema
 from timestrata.answers import BYS, TREND_MEASURES, By, Series, TrendMeasure, TrendPoint, TrendReport
 from timestrata.calendar import BUCKETS, Bucket, DateRange, bucket_start, bucket_starts, day_date, next_bucket
 from timestrata.errors import InvalidRequest
 from timestrata.measures import ratio
-from timestrata.reports import Scope, coverage, names_of, within
+from timestrata.reports import coverage, names_of
+from timestrata.sums import Key, Scope, Snapshot
 from timestrata.trends import Trend, trend
 
 MOST_BUCKETS = 10_000
@@ -38,7 +38,7 @@ class _Bucket:
 
 
 def trends(
-    connection: Connection, scope: Scope, bucket: Bucket, measure: TrendMeasure, by: By | None, today: date
+    snapshot: Snapshot, scope: Scope, bucket: Bucket, measure: TrendMeasure, by: By | None, today: date
 ) -> TrendReport:
     """Return the series of a scope by bucket.
 
@@ -48,10 +48,10 @@ def trends(
     _check_choice("measure", measure, TREND_MEASURES)
     if by is not None:
         _check_choice("by", by, BYS)
-    sums = _bucket_sums(connection, scope, bucket, by)
+    sums = _bucket_sums(snapshot, scope, bucket, by)
     starts = starts_of(scope.dates, bucket, {start for buckets in sums.values() for start in buckets})
     whole = _added(sums)
-    named = _named(connection, sums, by) if by else {}
+    named = _named(snapshot.connection, sums, by) if by else {}
     partial = {start for start in starts if is_partial(start, bucket, scope.dates, today)}
 
     def series(buckets: dict[date, _Bucket]) -> Series:
@@ -65,7 +65,7 @@ def trends(
         scope.user_id,
         series(whole),
         {name: series(named[name]) for name in sorted(named)},
-        coverage(connection, scope.user_id),
+        coverage(snapshot.connection, scope.user_id),
     )
 
 
@@ -89,37 +89,32 @@ def _check_choice(argument: str, found: str, choices: tuple[str, ...]) -> None:
 
 
 def _bucket_sums(
-    connection: Connection, scope: Scope, bucket: Bucket, by: By | None
+    snapshot: Snapshot, scope: Scope, bucket: Bucket, by: By | None
 ) -> dict[int | None, dict[date, _Bucket]]:
     """Return sums by dimension id (None when not asked for) and bucket start; only buckets that have anything."""
     done, work = schema.cell_completion, schema.cell_worked
     wanted = ("observations", "active_seconds", "estimated_seconds", "estimated_active_seconds", "gap_alerts")
     sums: dict[int | None, dict[date, _Bucket]] = {}
 
-    def at(number: int | None, day: int) -> _Bucket:
+    def at(day: int, number: int | None = None) -> _Bucket:
         return sums.setdefault(number, {}).setdefault(bucket_start(day_date(day), bucket), _Bucket())
 
-    for number, day, *row in _by_day(connection, scope, done, by, wanted):
-        one = at(number, day)
-        completed, active, estimated, estimated_active, gaps = map(int, row)
+    def by_day(cells: Table, columns: Sequence[str]) -> dict[Key, tuple[int, ...]]:
+        keys = {"day": cells.c.day}
+        if by is not None:
+            keys[by] = cells.c[f"{by}_id"]
+        return snapshot.sums(cells, scope, keys, columns)
+
+    for key, (completed, active, estimated, estimated_active, gaps) in by_day(done, wanted).items():
+        one = at(*key)
         one.completed += completed
         one.active += active
         one.estimated += estimated
         one.estimated_active += estimated_active
         one.gaps += gaps
-    for number, day, seconds in _by_day(connection, scope, work, by, ("worked_seconds",)):
-        at(number, day).worked += int(seconds)
+    for key, (seconds,) in by_day(work, ("worked_seconds",)).items():
+        at(*key).worked += seconds
     return sums
-
-
-def _by_day(
-    connection: Connection, scope: Scope, cells: Table, by: By | None, wanted: Iterable[str]
-) -> Iterator[tuple[Any, ...]]:
-    c = cells.c
-    keys = [c[f"{by}_id"], c.day] if by else [c.day]
-    columns = [func.sum(c[name]) for name in wanted]
-    for row in connection.execute(select(*keys, *columns).where(within(cells, scope)).group_by(*keys)):
-        yield tuple(row) if by else (None, *row)
 
 
 def _added(sums: Mapping[int | None, Mapping[date, _Bucket]]) -> dict[date, _Bucket]:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Table, func, select
 
 from timestrata import schema
 from timestrata.audit.findings import FIRST_DAY, LAST_DAY
-from timestrata.retention.erasing import EVERYONE
 from timestrata.stored import Span
 
 SPAN_COMPLETIONS = 1000
@@ -128,7 +127,7 @@ def _unknown_from(connection: Connection, table: Table, user_id: int | None) -> 
     while user_id is not None:
         if connection.execute(select(known).where(known == user_id)).scalar() is not None:
             return
-        if not (table is schema.user_state and user_id == EVERYONE):
+        if not (table is schema.user_state and user_id == schema.EVERYONE):
             yield user_id
         user_id = connection.execute(select(func.min(own)).where(own > user_id)).scalar()
 

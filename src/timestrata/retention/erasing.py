@@ -26,8 +26,6 @@ from timestrata.stored import Unit
 from timestrata.tracking.rules import Transactions
 
 _ROWS = 1000
-EVERYONE = 0
-"""The user_state row of nobody: it counts the changes of those who are gone, so that revisions never fall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +176,6 @@ def _erase_rows(context: Context, number: int, user_id: str) -> dict[str, int]:
     for table in (schema.user_state, schema.user):
         removed[table.name] = connection.execute(delete(table).where(table.c.user_id == number)).rowcount
     if number in states:
-        rows: list[Any] = [(EVERYONE, states[number].seq + 1, None, None)]
+        rows: list[Any] = [(schema.EVERYONE, states[number].seq + 1, None, None)]
         context.dialect.apply(connection, [Write("merge", schema.user_state, rows)])
     return {name.removeprefix("ts_"): count for name, count in removed.items() if count}

@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from timestrata.dialects import dialect_of
 from timestrata.history import History
-from timestrata.web.answers import Answers
+from timestrata.keeping import Kept
 from timestrata.web.config import Config
 from timestrata.web.dashboard.studio import Studio
 from timestrata.web.limits import Rates
@@ -45,7 +45,8 @@ class Service:
         self.lookup = Lookup(history, self.run)
         self.revisions = Revisions(self.lookup)
         self.gate = Gate(lambda bearer: self.run(lambda: history.access.authenticate(bearer)), self.rates, config)
-        self.answers = Answers(config.answers_kept_bytes)
+        self.answers = Kept(config.answers_kept_bytes)
+        """Encoded answers by ETag. The tag names the revision, so what is kept is never out of date, only unused."""
         self.notes = Notes()
         self.feed = Feed(self.revisions, config.poll_seconds)
         self.readiness = Readiness(history.engine, config)
