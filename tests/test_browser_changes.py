@@ -99,7 +99,7 @@ def test_a_new_workflow_appears_within_two_seconds(chromium: Chromium, site_of: 
 
         site.history.record(made("new", completed_at=DEMO_NOW - timedelta(minutes=5)))
 
-        expect(page.locator("#kpi-completed data.value")).to_have_attribute("value", "2", timeout=2_500)
+        expect(page.locator("#kpi-completed data.value")).to_have_attribute("value", "2", timeout=2_000)
         expect(page.locator("#trend details.as-table")).to_have_attribute("open", "")
         expect(page.locator("#trend details.as-table summary")).to_be_focused()
 

@@ -2,11 +2,12 @@
 import {events, language, revision, strings} from "./page.js";
 import {refresh} from "./cards.js";
 
-const WAIT_MILLISECONDS = 1000;
+const APART_MILLISECONDS = 1000;
 const FALLBACK_MILLISECONDS = 60_000;
 
 let seen = revision;
 let waiting = null;
+let asked = -APART_MILLISECONDS;
 let stream = null;
 let lastFigures = new Date();
 
@@ -44,13 +45,14 @@ function stop() {
   show("paused", strings.paused);
 }
 
-/** Ask in a second, once for all that changed until then. */
+/** Ask at once, but not more often than once a second: then once for all that changed until then. */
 function soon() {
   if (waiting !== null) return;
   waiting = setTimeout(async () => {
     waiting = null;
+    asked = performance.now();
     if (await refresh()) lastFigures = new Date();
-  }, WAIT_MILLISECONDS);
+  }, Math.max(0, asked + APART_MILLISECONDS - performance.now()));
 }
 
 function show(state, text) {
