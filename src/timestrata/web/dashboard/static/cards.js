@@ -1,6 +1,6 @@
 // Cards: swapped one by one for what the server has now, with focus, scroll and opened tables kept.
 import {draw} from "./charts.js";
-import {say, strings} from "./page.js";
+import {leave, say, strings} from "./page.js";
 
 let asked = 0;
 
@@ -19,7 +19,7 @@ export async function reload(card) {
   card.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(card.dataset.url);
-    if (answer.status === 401 || answer.redirected) return location.reload();
+    if (answer.status === 401 || answer.redirected) return leave();
     if (!answer.ok) throw new Error(`${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-card]");
     swap(card, fresh);
@@ -37,7 +37,7 @@ export async function refresh() {
   for (const card of cards) card.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(location.href, {headers: {Accept: "text/html"}});
-    if (answer.redirected && new URL(answer.url).pathname === "/login") return location.reload();
+    if (answer.redirected && new URL(answer.url).pathname === "/login") return leave();
     if (!answer.ok) return false;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== asked) return true;

@@ -1,8 +1,8 @@
 // Charts: a specification from the server, drawn by Vega. Its expressions are interpreted, because the policy of the
 // pages allows no code that is made from text.
-import {say, strings, theme, vega} from "./page.js";
+import {leave, say, strings, theme, vega} from "./page.js";
 
-let library, left = false;
+let library;
 
 const finished = new WeakMap(); // plot -> the view that is shown, to be ended before the next one
 
@@ -59,11 +59,4 @@ async function drawOne(plot) {
     }
     say(strings.chart_failed);
   }
-}
-
-/** The session ended: load the page again, which leads to the login. Once, whichever charts find out. */
-function leave() {
-  if (left) return;
-  left = true;
-  location.reload();
 }

@@ -13,6 +13,15 @@ export function say(text) {
   document.getElementById("status").textContent = text;
 }
 
+let left = false;
+
+/** The session ended: load the page again, which leads to the login. Once, whoever of this page finds out. */
+export function leave() {
+  if (left) return;
+  left = true;
+  location.reload();
+}
+
 /** The theme that is shown: the one that was chosen, else that of the machine. */
 export function theme() {
   const chosen = document.documentElement.dataset.theme;
