@@ -6,10 +6,11 @@ The spans of a user lie side by side from the first day to the last that a calen
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Select, Table, bindparam, func, select
 
 from timestrata import schema
 from timestrata.audit.findings import FIRST_DAY, LAST_DAY
@@ -106,30 +107,59 @@ def _stretches(user_id: int, counts: Sequence[tuple[int, int]], days: tuple[int,
 # ------------------------------------------------------------------------------------------- what no span comes across
 
 
-def unknown_users(connection: Connection) -> Iterator[tuple[Table, int]]:
-    """Yield each table that has rows of a user id that nobody has, with that id. A search of the key for each user."""
+class _Search(NamedTuple):
+    """The statements that look for unknown users in a table. Made once: there are many tables, and often no user."""
+
+    table: Table
+    first: Select[int]
+    following: Select[int]
+    """The next user id after each that a user has, where no user has it."""
+    known: Select[int]
+    """:user_id, where a user has it."""
+    after: Select[int]
+    """The next user id after :user_id."""
+
+
+@cache
+def _searches() -> list[_Search]:
     known = schema.user.c.user_id
+    found = []
     for table in schema.metadata.sorted_tables:
         if "user_id" not in table.c or table is schema.user:
             continue
         own = table.c.user_id
-        following = select(func.min(own)).where(own > known).correlate(schema.user).scalar_subquery()
-        found = select(following.label("user_id")).select_from(schema.user).subquery()
-        rows = connection.execute(select(found.c.user_id).where(found.c.user_id.not_in(select(known))).distinct())
-        first = connection.execute(select(func.min(own))).scalar()
+        each = select(func.min(own)).where(own > known).correlate(schema.user).scalar_subquery()
+        following = select(each.label("user_id")).select_from(schema.user).subquery().c.user_id
+        given = bindparam("user_id", type_=known.type)
+        found.append(
+            _Search(
+                table,
+                select(func.min(own)),
+                select(following).where(following.not_in(select(known))).distinct(),
+                select(known).where(known == given),
+                select(func.min(own)).where(own > given),
+            )
+        )
+    return found
+
+
+def unknown_users(connection: Connection) -> Iterator[tuple[Table, int]]:
+    """Yield each table that has rows of a user id that nobody has, with that id. A search of the key for each user."""
+    for search in _searches():
+        first = connection.execute(search.first).scalar()
+        rows = connection.execute(search.following)
         for start in sorted({*rows.scalars(), *([] if first is None else [first])}):
-            yield from ((table, user_id) for user_id in _unknown_from(connection, table, start))
+            yield from ((search.table, user_id) for user_id in _unknown_from(connection, search, start))
 
 
-def _unknown_from(connection: Connection, table: Table, user_id: int | None) -> Iterator[int]:
+def _unknown_from(connection: Connection, search: _Search, user_id: int | None) -> Iterator[int]:
     """Yield a user id of a table, and those that follow, up to the first that a user has."""
-    own, known = table.c.user_id, schema.user.c.user_id
     while user_id is not None:
-        if connection.execute(select(known).where(known == user_id)).scalar() is not None:
+        if connection.execute(search.known, {"user_id": user_id}).scalar() is not None:
             return
-        if not (table is schema.user_state and user_id == schema.EVERYONE):
+        if not (search.table is schema.user_state and user_id == schema.EVERYONE):
             yield user_id
-        user_id = connection.execute(select(func.min(own)).where(own > user_id)).scalar()
+        user_id = connection.execute(search.after, {"user_id": user_id}).scalar()
 
 
 def impossible_days(connection: Connection, users: Sequence[int]) -> Iterator[tuple[Table, int, int]]:
