@@ -3,8 +3,9 @@
     uv run python benchmarks/dashboard.py [--database sqlite|postgresql|both] [--workflows 1000000] [--rounds 7]
         [--range last_30_days] [--stores FOLDER]
 
-A real server in a process of its own, Chromium (TIMESTRATA_CHROMIUM, else the one in PATH) on the same machine. A round
-is one visit with an empty cache and one with what that left behind; before each a workflow is recorded, so that the
+A real server in a process of its own, Chromium (TIMESTRATA_CHROMIUM, else the one in PATH) on the same machine, with a
+profile on disk as people have it: a private window keeps no compiled scripts and draws the charts half as fast. A round
+is one visit with a new profile and one with what that left behind; before each a workflow is recorded, so that the
 server has to answer every question anew: a person's figures from all of her cells, everyone's from what it keeps of all
 others and the cells of this person. A third one (kept) finds what the server kept of the second. The page is that of a
 person, then everyone's, then that when each fifth person did something, so that all is read again. All times count
@@ -37,7 +38,7 @@ from uuid import uuid4
 import databases
 import workload
 from http_reads import free_port, process
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, BrowserType, Page, sync_playwright
 
 from timestrata import History, open_history
 from timestrata.web.principals import COOKIE
@@ -113,7 +114,7 @@ def fill(history: History, count: int) -> None:
         history.record(batch)
 
 
-def chromium() -> str:
+def program() -> str:
     programs = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     found = os.environ.get("TIMESTRATA_CHROMIUM") or next(filter(None, programs), None)
     if found is None:
@@ -163,21 +164,37 @@ class Recorder:
         self._history.record(replace(fresh, user_id=user, workflow_id=f"fresh-{uuid4().hex}") for user in self._users)
 
 
-def rounds(browser: Browser, url: str, token: str, count: int, change: Callable[[], None]) -> dict[str, list[Visit]]:
-    """Return visits with an empty cache, with a full one, and with a full one of a page that the server has kept."""
+def rounds(
+    chromium: BrowserType, url: str, token: str, count: int, change: Callable[[], None]
+) -> dict[str, list[Visit]]:
+    """Return visits with a new profile, with a used one, and with a used one of a page that the server has kept."""
     found: dict[str, list[Visit]] = {"cold": [], "warm": [], "kept": []}
     for number in range(count + 1):
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-        site = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-        context.add_cookies([{"name": COOKIE, "value": token, "url": site}])
-        for kind in found:
-            if kind != "kept":
-                change()
-            met = visit(context, url)
-            if number > 0:  # the first one makes the server's picture library, and warms the database
-                found[kind].append(met)
-        context.close()
+        with profile(chromium) as context:
+            site = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+            context.add_cookies([{"name": COOKIE, "value": token, "url": site}])
+            for kind in found:
+                if kind != "kept":
+                    change()
+                met = visit(context, url)
+                if number > 0:  # the first one makes the server's picture library, and warms the database
+                    found[kind].append(met)
     return found
+
+
+@contextmanager
+def profile(chromium: BrowserType) -> Iterator[BrowserContext]:
+    """Lend a browser with a new profile."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        context = chromium.launch_persistent_context(
+            folder,
+            executable_path=program(),
+            args=["--no-sandbox"],
+            viewport={"width": 1440, "height": 900},
+            locale="en-GB",
+        )
+        yield context
+        context.close()
 
 
 # ------------------------------------------------------------------------------------------------------------- report
@@ -234,8 +251,8 @@ def measure(name: str, url: str, dates: str, count: int) -> None:
         own = history.access.create_token("benchmark", ["read:own"], user=USER).secret
         all_of_them = history.access.create_token("benchmark", ["read:all"]).secret
         with process(serve, url, port), sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-            _until_ready(browser, f"http://127.0.0.1:{port}/health")
+            with profile(playwright.chromium) as context:
+                _until_ready(context, f"http://127.0.0.1:{port}/health")
             page = f"http://127.0.0.1:{port}/?range={dates}"
             one, many = (USER,), history.users()[::5]
             for whose, token, who in (
@@ -243,12 +260,12 @@ def measure(name: str, url: str, dates: str, count: int) -> None:
                 ("everyone", all_of_them, one),
                 ("everyone, all read again", all_of_them, many),
             ):
-                report(f"{name}, {dates}, {whose}", rounds(browser, page, token, count, Recorder(history, who)))
-            browser.close()
+                found = rounds(playwright.chromium, page, token, count, Recorder(history, who))
+                report(f"{name}, {dates}, {whose}", found)
 
 
-def _until_ready(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def _until_ready(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     for _ in range(600):
         try:
             page.goto(url)
