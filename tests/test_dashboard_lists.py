@@ -104,11 +104,11 @@ def test_a_page_that_nobody_gave_is_told(everyone: Visitor) -> None:
     assert "`next` of a page" in page.text_of("tickets")
 
 
-def test_a_period_without_tickets_offers_a_longer_one(everyone: Visitor) -> None:
+def test_a_period_without_tickets_offers_the_last_days_that_have_some(everyone: Visitor) -> None:
     page = everyone.page("/tickets?from=2020-01-01&to=2020-01-31")
 
     assert "No ticket was completed in this period." in page.text_of("tickets")
-    assert "/tickets?range=last_90_days" in page.links("tickets")
+    assert "/tickets?from=2024-09-28&to=2024-10-27" in page.links("tickets")
 
 
 def test_tickets_of_others_are_not_listed(one: Served) -> None:

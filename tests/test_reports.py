@@ -133,6 +133,25 @@ def test_a_summary_of_everything(weeks: History) -> None:
     }
 
 
+def test_the_latest_day_is_the_last_with_anything_done_on_it(weeks: History) -> None:
+    last = {
+        (user, kind): max(
+            (row.day for row in weeks.daily("all_time", user) if kind is None or row.ticket_type == kind), default=None
+        )
+        for user in (None, "ada", "bob")
+        for kind in (None, "Bug", "Feature", "Story")
+    }
+
+    assert last[None, None] is not None
+    assert {asked: weeks.latest_day(*asked) for asked in last} == last
+    assert weeks.latest_day("nobody") is weeks.latest_day("\0") is None
+
+    weeks.record(made("late", user_id="bob", completed_at=NOW, ticket_type="Story"))
+
+    assert weeks.latest_day() == weeks.latest_day("bob", "Story") == NOW.date()
+    assert weeks.latest_day("ada") == last["ada", None]
+
+
 def test_the_ticket_types_of_a_person_are_those_with_time(weeks: History) -> None:
     assert weeks.ticket_types() == weeks.ticket_types("ada") == ("Bug", "Feature")
     assert weeks.ticket_types("bob") == ("Bug",)

@@ -612,6 +612,15 @@ class History:
         name = None if user_id is None else askable(user_id)
         return self._read(lambda connection: reports.ticket_types(connection, name))
 
+    def latest_day(self, user_id: str | None = None, ticket_type: str | None = None) -> date | None:
+        """Return the last local day on which anything was completed or worked on, also when its facts are archived.
+
+        None when nothing was. Without a user it is the last of anyone's days.
+        """
+        user = None if user_id is None else askable(user_id)
+        kind = None if ticket_type is None else askable(ticket_type)
+        return self._read(lambda connection: reports.latest_day(connection, user, kind))
+
     def now(self) -> datetime:
         """Return the present, by the clock of this history."""
         return self._clock()

@@ -45,6 +45,24 @@ def ticket_types(connection: Connection, user_id: str | None) -> tuple[str, ...]
     return tuple(connection.execute(found).scalars())
 
 
+def latest_day(connection: Connection, user_id: str | None, ticket_type: str | None) -> date | None:
+    """Return the last local day of a user, None: of anyone, on which anything was completed or worked on.
+
+    Asked user by user: the latest cells of each are the end of a stretch of the key.
+    """
+    user, last = schema.user.c, []
+    for cells in (schema.cell_completion.c, schema.cell_worked.c):
+        mine = select(func.max(cells.day)).where(cells.user_id == user.user_id).correlate(schema.user)
+        if ticket_type is not None:
+            mine = mine.where(cells.ticket_type_id == id_of(schema.ticket_type, ticket_type))
+        last.append(func.max(mine.scalar_subquery()))
+    asked = select(*last).select_from(schema.user)
+    if user_id is not None:
+        asked = asked.where(user.name == user_id)
+    days = [day for day in connection.execute(asked).one() if day is not None]
+    return day_date(max(days)) if days else None
+
+
 class Group(NamedTuple):
     """Everything that Figures are made of."""
 

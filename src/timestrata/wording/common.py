@@ -31,6 +31,7 @@ RANGES = {
     "last_30_days": "30 days",
     "last_90_days": "90 days",
     "this_year": "This year",
+    "all_time": "All time",
 }
 RANGE_WORDS = {
     "today": "Today",
@@ -53,6 +54,7 @@ SINCE = "since {day}"
 UNTIL = "until {day}"
 FROM = "From"
 TO = "To"
+PERIOD_FIELDS = {"from": FROM, "to": TO, "range": PERIOD}
 APPLY = "Apply"
 FILTER = "Filter"
 PERSON = "Person"
@@ -65,9 +67,13 @@ DOWNLOAD = "Download {what}"
 CARD_FAILED = "This part could not be loaded."
 AGAIN = "Try again"
 NOTHING_YET = "Nothing is recorded yet. Record the first workflow:"
+NOBODY_YET = "Nobody called {name} has recorded anything."
+SHOW_EVERYONE = "Show everyone"
 NOTHING_YET_COMMAND = "timestrata import workflows.jsonl"
 EMPTY_PERIOD = "Nothing was completed or worked on {range}."
-LAST_90_DAYS = "Show the last 90 days"
+LATEST = "Show the 30 days up to {day}, the last day with work"
+LAST_30_DAYS = "Show the last 30 days"
+PERIOD_WRONG = "{field}: {found} cannot be shown. Wanted: {wanted}."
 NONE = "–"
 CLOSE = "Close"
 

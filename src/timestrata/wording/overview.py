@@ -29,6 +29,7 @@ VERSUS = "vs {before} before"
 FROM_NOTHING = "from {before} before"
 SAME = "as before"
 BEFORE_IS = "Before: {range}."
+AHEAD = "this period has not begun"
 NO_PREVIOUS = "no previous period"
 NOTHING_BEFORE = "nothing in the previous period"
 LEVELS = {"good": "within the estimates", "warning": "a little over the estimates", "bad": "over the estimates"}
@@ -55,6 +56,7 @@ TREND_SUB = {
     "week": "Stacked by ticket type, with the average of 4 weeks.",
     "month": "Stacked by ticket type, with the average of 3 months.",
 }
+TREND_NONE = "Nothing to draw in this period."
 TREND_ALT = "Bars: {title}, stacked by ticket type. {verdict}"
 MEASURE = "Measure"
 MEASURES = {"completed": "Tickets", "worked_seconds": "Hours"}
@@ -78,6 +80,7 @@ TYPES = "By ticket type"
 TYPES_BRIEF = "Tickets by ticket type"
 RATIO = "Act. / est."
 TYPES_SUB = "Choose a type to list its tickets."
+TYPES_NONE = "No type had anything done in this period."
 TYPES_ALT = "Bars: tickets completed by ticket type, the most {most}."
 STEPS = "Step durations against the estimate"
 STEPS_SUB = "From 25 % to 75 %, the median, 90 %, and the estimate."
@@ -98,6 +101,7 @@ GAPS_NONE = "No gap alert of this period is open."
 GAPS_ALL = "All gap alerts"
 TEAM = "Team"
 TEAM_SUB = "By name, for no ranking; with fewer than {least} tickets nothing is compared."
+TEAM_NONE = "Nobody completed or worked on anything in this period."
 TEAM_MORE = "{count} more people are on the page of the team."
 TEAM_ALL = "The whole team"
 FEW_TICKETS = "too few"

@@ -62,6 +62,10 @@ class Page:
     scope: str | None = None
     has_period: bool = True
 
+    def refuses(self, view: View) -> bool:
+        """Tell whether it cannot show the days that it is asked for."""
+        return self.has_period and view.refused is not None
+
     def is_open_to(self, principal: Principal) -> bool:
         """Tell whether the holder of a token may see the page."""
         return self.scope is None or bool(getattr(principal, self.scope))
@@ -70,11 +74,12 @@ class Page:
 def frame(service: Service, page: Page, pages: Sequence[Page], view: View) -> str:
     """Return the HTML around the cards of a page, a mark where each of them stands. Blocks.
 
-    `pages` are those that the reader may go to.
+    `pages` are those that the reader may go to. Where the days were refused there are no cards.
     """
     marks = {card.name: Markup(_MARK.format(card.name)) for card in page.cards}
     around = {**surroundings(service, view), "pages": pages, **page.load(view, service.history)}
-    return rendered(page.template, page=page, view=view, t=page.texts, cards=marks, **around)
+    template = "refused.html" if page.refuses(view) else page.template
+    return rendered(template, page=page, view=view, t=page.texts, cards=marks, **around)
 
 
 async def parts(service: Service, page: Page, html: str, view: View) -> AsyncIterator[str]:

@@ -6,11 +6,12 @@ import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from typing import TypeVar
 
 from timestrata import series
 from timestrata.answers import AggregationReport, AlertPage, Overview, StepReport, Summary, TrendReport
-from timestrata.calendar import BUCKETS, Bucket
+from timestrata.calendar import BUCKETS, Bucket, DateRange
 from timestrata.charts.heat_chart import MOST_DAYS, last_weeks
 from timestrata.history import History
 from timestrata.web.dashboard.view import View
@@ -139,6 +140,12 @@ def days(view: View, history: History) -> TrendReport:
     if found.trend.bucket == "day" and dates == found.dates:
         return found.trend
     return _kept(view, "days", lambda: history.trend(dates, "day", view.user, ticket_type=view.ticket_type))
+
+
+def latest(view: View, history: History) -> DateRange | None:
+    """Return the 30 days up to the last one on which anything was done; None when nothing ever was."""
+    day = history.latest_day(view.user, view.ticket_type)
+    return None if day is None else DateRange(date.fromordinal(max(1, day.toordinal() - 29)), day)
 
 
 def ticket_types(view: View, history: History) -> tuple[str, ...]:

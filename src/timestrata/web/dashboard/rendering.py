@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from timestrata.web.dashboard import assets
+from timestrata.web.dashboard.period import shown, typed
 from timestrata.wording import common
 
 
@@ -22,7 +23,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(c=common, asset=assets.path)
+    made.globals.update(c=common, asset=assets.path, shown=shown, typed=typed)
     made.filters["coded"] = coded
     return made
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from timestrata.web.dashboard.cards import Card, Page, frame, parts, render
 from timestrata.web.dashboard.pages import PAGES
-from timestrata.web.dashboard.route import PageRoute, page, streamed
-from timestrata.web.dashboard.view import Asked, View
+from timestrata.web.dashboard.period import address
+from timestrata.web.dashboard.route import HEADERS, PageRoute, page, streamed
+from timestrata.web.dashboard.view import Asked, Shown, View
 from timestrata.web.principals import forbidden
 from timestrata.web.service import service_of
 
@@ -23,11 +24,16 @@ def _check(shown: Page, view: View) -> None:
 
 def _add(shown: Page) -> None:
     @router.get(shown.path, name=shown.name)
-    async def answer(view: Asked) -> Response:
+    async def answer(view: Shown) -> Response:
         _check(shown, view)
+        chosen = address(view.request)
+        if chosen is not None:
+            return RedirectResponse(chosen, 303, HEADERS)
         service = service_of(view.request)
         pages = [each for each in PAGES if each.is_open_to(view.principal)]
         html = await service.run(lambda: frame(service, shown, pages, view))
+        if shown.refuses(view):
+            return page(html, 422)
         return streamed(view.request, parts(service, shown, html, view))
 
 

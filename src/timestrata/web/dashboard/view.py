@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
@@ -13,9 +13,10 @@ from fastapi import Depends, Query, Request
 
 from timestrata.access import Principal
 from timestrata.calendar import Bucket, DateRange, zone
+from timestrata.errors import InvalidRequest
 from timestrata.history import Revision
 from timestrata.web.principals import COOKIE, check_read
-from timestrata.web.ranges import Range, asked_days
+from timestrata.web.ranges import DEFAULT, Range, asked_days
 from timestrata.web.service import service_of
 from timestrata.wording.words import Words, preferred_locale
 
@@ -28,6 +29,7 @@ THEME_COOKIE = "timestrata_theme"
 _CSRF_PURPOSE = b"timestrata-csrf"  # 16 bytes at most
 ARGUMENTS = ("range", "from", "to", "user_id", "ticket_type", "template", "bucket", "measure")
 """What the pages have in common in their URLs; the names are the API's."""
+_DAYS = ("from", "to", "range")
 
 OWN_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "gaps": ("state", "kind"),
@@ -53,6 +55,8 @@ class View:
     template: str | None = None
     bucket: Bucket | None = None
     measure: Measure = "completed"
+    refused: InvalidRequest | None = None
+    """Why the days that were asked for cannot be; `days` are others then. Only a page is asked so, see Shown."""
     found: dict[str, Future[Any]] = field(default_factory=dict)
     """What was asked once for several cards of the page."""
 
@@ -105,8 +109,8 @@ class View:
         named = {name.rstrip("_"): value for name, value in changes.items()}
         own = _names_of(path)
         kept = {name: value for name, value in self.arguments.items() if name in own}
-        if {"range", "from", "to"} & named.keys():
-            kept = {name: value for name, value in kept.items() if name not in ("range", "from", "to")}
+        if not named.keys().isdisjoint(_DAYS):
+            kept = {name: value for name, value in kept.items() if name not in _DAYS}
         kept |= {name: value for name, value in named.items() if value is not None}
         gone = {name for name, value in named.items() if value is None}
         query = urlencode({name: value for name, value in kept.items() if name not in gone}, quote_via=quote)
@@ -148,11 +152,44 @@ async def _view(
 
     Raises Problem (401, 403, 429), InvalidRequest.
     """
+    given = _given(request)
+    return await _asked(request, given, _days(given), bucket, measure)
+
+
+async def _shown(
+    request: Request,
+    bucket: Annotated[Bucket | Literal[""] | None, Query()] = None,
+    measure: Annotated[Measure | Literal[""], Query()] = "completed",
+) -> View:
+    """Return what a page is asked for, as _view(), but days that cannot be are `refused` and not raised."""
+    given = _given(request)
+    try:
+        days = _days(given)
+    except InvalidRequest as error:
+        rest = {name: value for name, value in given.items() if name not in _DAYS}
+        view = await _asked(request, rest, Range(DEFAULT, default=True), bucket, measure)
+        return replace(view, refused=error)
+    return await _asked(request, given, days, bucket, measure)
+
+
+def _days(given: Mapping[str, str]) -> Range:
+    return asked_days(given.get("from"), given.get("to"), given.get("range"))
+
+
+def _given(request: Request) -> dict[str, str]:
+    names = _names_of(request.url.path)
+    return {name: value for name in names if (value := request.query_params.get(name))}
+
+
+async def _asked(
+    request: Request,
+    given: Mapping[str, str],
+    days: Range,
+    bucket: Bucket | Literal[""] | None,
+    measure: Measure | Literal[""],
+) -> View:
     service = service_of(request)
     principal = await service.gate.principal(request)
-    names = _names_of(request.url.path)
-    given = {name: value for name in names if (value := request.query_params.get(name))}
-    days = asked_days(given.get("from"), given.get("to"), given.get("range"))
     user = given.get("user_id") or (None if principal.may_read_all else principal.user)
     check_read(principal, user)
     revision = await service.revisions.of(user)
@@ -173,4 +210,7 @@ async def _view(
 
 
 Asked = Annotated[View, Depends(_view)]
-"""A parameter of a route that shows a page or a part of it."""
+"""A parameter of a route that shows a part of a page."""
+
+Shown = Annotated[View, Depends(_shown)]
+"""A parameter of a route that shows a whole page."""

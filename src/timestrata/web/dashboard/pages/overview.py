@@ -30,14 +30,19 @@ _MOST_PEOPLE = 10
 
 
 def _frame(view: View, history: History) -> Mapping[str, Any]:
-    """Tell whether there is anything to show; for as long as nothing was recorded there are no cards."""
-    return {"is_new": view.revision.number == 0}
+    """Tell whether there is anything to show; for as long as nothing was recorded there are no cards.
+
+    A person who is not the reader may be nobody: a link that was mistyped.
+    """
+    is_new = view.revision.number == 0
+    return {"is_new": is_new, "is_nobody": is_new and view.user not in (None, view.principal.user)}
 
 
 def _notice(view: View, history: History) -> Mapping[str, Any]:
     found, gaps = questions.overview(view, history), questions.gaps(view, history)
     return {
         "is_empty": is_empty(found),
+        "latest": questions.latest(view, history) if is_empty(found) else None,
         "gaps": len(gaps.alerts),
         "more_gaps": gaps.next is not None,
         "threshold": float(history.settings.gap_threshold),
@@ -59,9 +64,12 @@ def _kpis(view: View, history: History) -> Mapping[str, Any]:
     found = questions.overview(view, history)
     last = found.dates.last
     to_come = 0 if last is None else (last - view.revision.today).days
+    first = found.dates.first
+    is_ahead = first is not None and first > view.revision.today
     return {
         "previous": found.previous_dates,
         "figures": [_kpi(name, found, view.words) for name in _FIELDS],
+        "is_ahead": is_ahead,
         "to_come": max(0, to_come),
     }
 
@@ -110,7 +118,7 @@ def _spark(trend: TrendReport, name: str) -> str:
     for field in (_MOVING.get(name), _FIELDS[name]):
         values = [getattr(point, field) for point in full] if field is not None else []
         known = [(place, value) for place, value in enumerate(values) if value is not None]
-        if len(known) >= _LEAST_TO_DRAW:
+        if len(known) >= _LEAST_TO_DRAW and any(value for _, value in known):
             return _line(known, len(values))
     return ""
 
@@ -127,20 +135,21 @@ def _line(known: Sequence[tuple[int, float]], count: int) -> str:
 def _trend(view: View, history: History) -> Mapping[str, Any]:
     finest = questions.overview(view, history).trend.bucket
     trend = questions.trend(view, history)
+    is_empty = not any(getattr(point, trend.measure) for point in trend.points)
     verdict = trend_words(trend.trend, trend.measure, trend.bucket, view.words)
-    lines = [verdict]
-    if any(point.partial for point in trend.points):
+    lines = [texts.TREND_NONE if is_empty else verdict]
+    if not is_empty and any(point.partial for point in trend.points):
         lines.append(texts.PARTIAL[trend.bucket])
     if view.bucket is not None and view.bucket != trend.bucket:
         lines.append(texts.COARSER[trend.bucket].format(most=view.words.count(MOST_BARS)))
     title = texts.TRENDS[view.measure][trend.bucket]
-    drawn = len(trend.points) >= _LEAST_TO_DRAW and any(getattr(point, trend.measure) for point in trend.points)
+    drawn = len(trend.points) >= _LEAST_TO_DRAW and not is_empty
     return {
         "trend": trend,
         "title": title,
-        "lines": [*lines, *([] if drawn else [texts.FEW])],
+        "lines": [*lines, *([] if drawn or is_empty else [texts.FEW])],
         "alt": texts.TREND_ALT.format(title=title, verdict=verdict),
-        "table": trend_table(trend, title, view.words),
+        "table": None if is_empty else trend_table(trend, title, view.words),
         "buckets": BUCKETS[BUCKETS.index(finest) :],
         "drawn": drawn,
     }
@@ -166,8 +175,9 @@ def _types(view: View, history: History) -> Mapping[str, Any]:
     most = max(summary.by_ticket_type, key=lambda name: summary.by_ticket_type[name].completed, default="")
     return {
         "brief": _brief(summary, view.words),
-        "table": types_table(summary, view.words),
+        "table": types_table(summary, view.words) if summary.by_ticket_type else None,
         "links": {name: view.link("/tickets", ticket_type=name) for name in summary.by_ticket_type},
+        "lines": [] if summary.by_ticket_type else [texts.TYPES_NONE],
         "alt": texts.TYPES_ALT.format(most=most),
         "drawn": summary.completed > 0,
     }

@@ -36,6 +36,7 @@ def _chart(view: View, history: History) -> Mapping[str, Any]:
     return {
         "table": steps_table(drawn, view.words),
         "lines": [texts.CHART_MOST.format(count=count)] if cut else [] if drawn.steps else [texts.NONE],
+        "latest": None if drawn.steps else questions.latest(view, history),
         "alt": texts.CHART_ALT.format(count=count),
         "drawn": bool(drawn.steps),
     }

@@ -9,6 +9,7 @@ from typing import Any
 from timestrata.answers import Aggregation
 from timestrata.errors import InvalidRequest
 from timestrata.history import History
+from timestrata.web.dashboard import questions
 from timestrata.web.dashboard.cards import Card, Page
 from timestrata.web.dashboard.view import View
 from timestrata.wording import team as texts
@@ -66,6 +67,7 @@ def _people(view: View, history: History) -> Mapping[str, Any]:
         "people": order.sorted(compared),
         "few": [one for one in report if one.completed < LEAST],
         "total": report.total,
+        "latest": None if len(report.groups) else questions.latest(view, history),
         "order": order,
         "least": LEAST,
         "most": {

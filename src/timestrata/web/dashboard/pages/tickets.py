@@ -23,6 +23,7 @@ def _list(view: View, history: History) -> Mapping[str, Any]:
     is_cut = raw_from is not None and (first is None or first < raw_from)
     return {
         "rows": page.workflows,
+        "latest": questions.latest(view, history) if not page.workflows else None,
         "completed": completed,
         "after": after,
         "next": page.next,
