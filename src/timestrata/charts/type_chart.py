@@ -11,6 +11,9 @@ from timestrata.charts.themes import Palette, frame, palette_of
 from timestrata.wording import charts as t
 
 _ROW_HEIGHT = 38
+_FEW = 8
+_NARROW_ROW_HEIGHT = 24
+"""Of more bars than a few: they stand beside a chart of one height."""
 _ROOM_FOR_NUMBERS = 1.25
 
 
@@ -35,7 +38,7 @@ def types(
     href = {"href": {"field": "link", "type": "nominal"}} if any("link" in bar for bar in bars) else {}
     return {
         **frame(palette, t.TYPES_OF.format(range=summary.dates)),
-        "height": max(len(bars), 1) * _ROW_HEIGHT,
+        "height": max(len(bars), 1) * (_ROW_HEIGHT if len(bars) <= _FEW else _NARROW_ROW_HEIGHT),
         "datasets": {"bars": bars},
         "data": {"name": "bars"},
         "transform": [

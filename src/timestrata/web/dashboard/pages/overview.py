@@ -174,7 +174,7 @@ def _types(view: View, history: History) -> Mapping[str, Any]:
     summary = questions.overview(view, history).summary
     most = max(summary.by_ticket_type, key=lambda name: summary.by_ticket_type[name].completed, default="")
     return {
-        "brief": _brief(summary, view.words),
+        "brief": _brief(summary, view.words) if len(summary.by_ticket_type) <= _MOST_TYPES else None,
         "table": types_table(summary, view.words) if summary.by_ticket_type else None,
         "links": {name: view.link("/tickets", ticket_type=name) for name in summary.by_ticket_type},
         "lines": [] if summary.by_ticket_type else [texts.TYPES_NONE],
@@ -184,7 +184,10 @@ def _types(view: View, history: History) -> Mapping[str, Any]:
 
 
 def _brief(summary: Summary, words: Words) -> Table:
-    """Return the ticket types in three columns, those with the most tickets first."""
+    """Return the ticket types in three columns, those with the most tickets first.
+
+    Of more than a few the whole table under the chart has to do: with both the card was three screens high.
+    """
     ordered = sorted(summary.by_ticket_type.items(), key=lambda item: -item[1].completed)
     rows = tuple(
         (
