@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -96,6 +96,22 @@ def test_the_count_is_that_of_the_filter(one: Served, everyone: Visitor) -> None
     summary = one.history.summary(SPRING, "ada", "Bug")
     assert page.value_of("tickets") == summary.completed == len(page.rows("tickets")) == 12
     assert "only the type Bug" in page.text_of("tickets")
+
+
+def test_a_list_tells_the_day_on_which_a_ticket_counts(one: Served) -> None:
+    late = datetime(2025, 3, 20, 23, 30, tzinfo=UTC)
+    one.history.record(made("late", user_id="ada", ticket_key="TK-L", completed_at=late, timezone="Asia/Kolkata"))
+    visitor = Visitor(one, "admin")
+    [row] = one.history.workflows(DateRange.parse("2025-03-21", "2025-03-21"))
+
+    [listed] = visitor.page("/tickets?from=2025-03-21&to=2025-03-21").rows("tickets")
+    [recent] = visitor.page("/?from=2025-03-21&to=2025-03-21").of("recent", "time")
+    alone = visitor.page("/tickets/workflow?of=ada&workflow_id=late")
+
+    assert (row.workflow_id, row.day) == ("late", date(2025, 3, 21))
+    assert "21 Mar 2025, 05:00 (Asia/Kolkata)" in listed
+    assert recent["text"] == "21 Mar 2025, 05:00 (Asia/Kolkata)"
+    assert "21 Mar 2025, 05:00" in alone.text_of("main")
 
 
 def test_a_page_that_nobody_gave_is_told(everyone: Visitor) -> None:

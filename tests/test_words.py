@@ -22,6 +22,23 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("timezone", "wanted"),
+    [
+        ("Asia/Kolkata", "21 Nov 2026, 05:00 (Asia/Kolkata)"),
+        ("Europe/Berlin", "21 Nov 2026, 00:30 (Europe/Berlin)"),
+        ("UTC", "20 Nov 2026, 23:30"),
+        ("Europe/London", "20 Nov 2026, 23:30"),
+    ],
+)
+def test_an_instant_is_told_in_the_zone_it_was_filed_under(timezone: str, wanted: str) -> None:
+    assert plain(ENGLISH.filed(datetime(2026, 11, 20, 23, 30, tzinfo=UTC), timezone)) == wanted
+
+
+def test_the_readers_own_zone_is_not_named() -> None:
+    assert plain(GERMAN.filed(datetime(2026, 11, 20, 23, 30, tzinfo=UTC), "Europe/Berlin")) == "21.11.2026, 00:30"
+
+
+@pytest.mark.parametrize(
     ("seconds", "wanted"),
     [
         (None, "–"),

@@ -50,6 +50,7 @@ RANGE_WORDS = {
     "all_time": "All time",
 }
 ALL_TIME = "All time"
+MOMENT_OF_ZONE = "{moment} ({zone})"
 SINCE = "since {day}"
 UNTIL = "until {day}"
 FROM = "From"

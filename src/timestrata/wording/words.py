@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from babel import Locale, UnknownLocaleError
 from babel.core import negotiate_locale
-from babel.dates import format_date, format_datetime, format_interval, format_time
+from babel.dates import format_date, format_interval, format_time
 from babel.localedata import locale_identifiers
 from babel.numbers import NumberPattern, format_decimal, format_percent, parse_pattern
 
-from timestrata.calendar import Bucket, DateRange
+from timestrata.calendar import Bucket, DateRange, zone
 from timestrata.wording import common
 
 DEFAULT_LOCALE = "en_GB"
@@ -118,13 +118,18 @@ class Words:
             return common.NONE
         return f"{self.day(at.astimezone(self.zone).date())}, {self.time(at)}"
 
+    def filed(self, at: datetime, timezone: str) -> str:
+        """Return an instant as a day and a time of the zone that it was filed under, named where clocks differ there.
+
+        It is the day of that zone on which it counts, whoever reads it.
+        """
+        there = replace(self, zone=zone(timezone))
+        same = at.astimezone(self.zone).utcoffset() == at.astimezone(there.zone).utcoffset()
+        return there.moment(at) if same else common.MOMENT_OF_ZONE.format(moment=there.moment(at), zone=timezone)
+
     def time(self, at: datetime) -> str:
         """Return the time of day of an instant in the zone, to the minute."""
         return str(format_time(at, "short", tzinfo=self.zone, locale=self.locale))
-
-    def full_moment(self, at: datetime) -> str:
-        """Return an instant with its zone, for a title."""
-        return str(format_datetime(at, "long", tzinfo=self.zone, locale=self.locale))
 
     def chart_locale(self) -> dict[str, Any]:
         """Return how charts write numbers, days and months. Source: vega.github.io/vega/docs/api/locale."""
