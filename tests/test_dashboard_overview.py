@@ -199,7 +199,10 @@ def test_open_gaps_stand_above_the_figures_until_they_are_dismissed(one: Served,
 
     page = everyone.page(f"/?{QUERY}")
 
-    assert page.text_of("notice").startswith(f"{len(alerts)} open gap alerts in this period")
+    tickets = sum(alert.kind == "workflow" for alert in alerts)
+    said = f"{tickets} tickets and {len(alerts) - tickets} steps took more than 120 % of the estimate in this period"
+    assert tickets == one.history.summary(JUNE).gap_alerts
+    assert page.text_of("notice").startswith(said)
     rows = [each["data-alert"] for each in page.of("gaps", "li") if "data-alert" in each]
     assert rows == [alert.id for alert in alerts[:6]]
     for alert in alerts:
@@ -207,6 +210,18 @@ def test_open_gaps_stand_above_the_figures_until_they_are_dismissed(one: Served,
     after = everyone.page(f"/?{QUERY}")
     assert after.text_of("notice") == ""
     assert "No gap alert of this period is open." in after.text_of("gaps")
+
+
+def test_all_open_gaps_are_counted_however_many_there_are(history: History) -> None:
+    history.record(
+        made(f"w-{number}", completed_at=NOW, estimated_seconds=100, steps=[StepTime(0, "Test", 600, 100 + number)])
+        for number in range(120)
+    )
+    with served(history, QUIET) as serving:
+        page = Visitor(serving, "admin").page("/")
+
+    assert page.text_of("notice").startswith("120 tickets and 120 steps took more than")
+    assert [each["text"] for each in page.elements if each.get("class") == "badge"] == ["240"]
 
 
 def test_only_who_may_change_a_gap_alert_has_its_button(one: Served) -> None:

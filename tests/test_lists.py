@@ -70,7 +70,7 @@ def test_pages_of_alerts_hold_every_alert_once_and_in_order(alerted: History, li
     after = None
     while True:
         page = alerted.alert_page(dismissed=None, kind=kind, limit=limit, after=after)
-        assert len(page.alerts) == min(limit, len(whole) - len(found))
+        assert (len(page.alerts), page.count) == (min(limit, len(whole) - len(found)), len(whole))
         found.extend(page)
         after = page.next
         if after is None:

@@ -326,11 +326,12 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """Gap alerts, the latest first. `next` is None on the last page."""
+    """Gap alerts, the latest first. `next` is None on the last page; `count` is how many there are on all of them."""
 
     alerts: tuple[Alert, ...]
     next: str | None
     coverage: Coverage
+    count: int
 
     def __iter__(self) -> Iterator[Alert]:
         return iter(self.alerts)

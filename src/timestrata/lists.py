@@ -52,7 +52,8 @@ def alerts(
     if kind is not None:
         wanted[kind] = c.step_id == schema.WHOLE if kind == "workflow" else c.step_id != schema.WHOLE
     at, *place = (None,) if after is None else _read_token(after, _ALERT_PLACE)
-    latest = _latest(scope, snapshot.days(table, scope, wanted), limit + 1, at)
+    days = snapshot.days(table, scope, wanted)
+    latest = _latest(scope, days, limit + 1, at)
     conditions = [within(table, latest), *wanted.values()]
     statement = _alert_rows().where(*conditions, _late_enough(table, conditions, limit + 1, at)).limit(limit + 1)
     if at is not None:
@@ -61,7 +62,8 @@ def alerts(
     rows = snapshot.connection.execute(statement).fetchall()
     page = rows[:limit]
     following = _token([getattr(page[-1], name) for name in _ALERT_PLACE]) if len(rows) > limit else None
-    return AlertPage(tuple(map(_alert, page)), following, coverage(snapshot.connection, scope.user_id))
+    covered = coverage(snapshot.connection, scope.user_id)
+    return AlertPage(tuple(map(_alert, page)), following, covered, sum(days.values()))
 
 
 def _latest(scope: Scope, rows: Mapping[int, int], limit: int, at: int | None) -> Scope:

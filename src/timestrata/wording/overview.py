@@ -4,9 +4,10 @@ TITLE = "Overview"
 NOTHING_YET_HINT = "Try it with made-up data first:"
 NOTHING_YET_DEMO = "timestrata demo"
 
-GAPS_LINE = {True: "1 open gap alert", False: "{count} open gap alerts"}
-GAPS_MANY = "{count} or more open gap alerts"
-GAPS_LINE_AFTER = "in this period: work that took more than {threshold} of its estimate."
+GAPS_TICKETS = {True: "1 ticket", False: "{count} tickets"}
+GAPS_STEPS = {True: "1 step", False: "{count} steps"}
+GAPS_BOTH = " and "
+GAPS_LINE_AFTER = "took more than {threshold} of the estimate in this period: open gap alerts."
 EMPTY_HINT = "Nothing was completed or worked on in this period."
 EMPTY_OF_TYPE = "Nothing of the type {name} was completed or worked on in this period."
 

@@ -24,7 +24,6 @@ def surroundings(service: Service, view: View) -> dict[str, Any]:
         "most_people": MOST_PEOPLE,
         "types": questions.ticket_types(view, history),
         "open_gaps": _badge(service, view),
-        "most_gaps": questions.MOST_GAPS,
         "timer": _timer(service, view),
         "bundle": service.studio.bundle_path,
     }
@@ -33,7 +32,7 @@ def surroundings(service: Service, view: View) -> dict[str, Any]:
 def _badge(service: Service, view: View) -> int:
     """Return the open gaps for the badge, without which a page is still a page."""
     try:
-        return len(questions.gaps(view, service.history).alerts)
+        return questions.gaps(view, service.history).count
     except Exception as error:
         service.log.warning("gap alerts not counted", reason=type(error).__name__)
         return 0

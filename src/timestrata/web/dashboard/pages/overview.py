@@ -39,12 +39,16 @@ def _frame(view: View, history: History) -> Mapping[str, Any]:
 
 
 def _notice(view: View, history: History) -> Mapping[str, Any]:
-    found, gaps = questions.overview(view, history), questions.gaps(view, history)
+    found, (tickets, steps) = questions.overview(view, history), questions.gap_counts(view, history)
+    over = [
+        text[count == 1].format(count=view.words.count(count))
+        for text, count in ((texts.GAPS_TICKETS, tickets), (texts.GAPS_STEPS, steps))
+        if count
+    ]
     return {
         "is_empty": is_empty(found),
         "latest": questions.latest(view, history) if is_empty(found) else None,
-        "gaps": len(gaps.alerts),
-        "more_gaps": gaps.next is not None,
+        "gaps": texts.GAPS_BOTH.join(over),
         "threshold": float(history.settings.gap_threshold),
     }
 
