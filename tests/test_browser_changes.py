@@ -137,15 +137,15 @@ def test_an_empty_store_says_how_to_begin(chromium: Chromium, site_of: Callable[
             assert page.locator(".failed").count() == 0
 
 
-def test_an_empty_period_says_so_and_offers_a_longer_one(chromium: Chromium, site_of: Callable[..., Site]) -> None:
-    ended = DEMO_NOW - timedelta(days=60)
+def test_an_empty_period_says_so_and_leads_to_the_last_work(chromium: Chromium, site_of: Callable[..., Site]) -> None:
+    ended = DEMO_NOW - timedelta(days=400)
     site = site_of([made(completed_at=ended)])
     with chromium.visitor(site) as visitor:
         page = visitor.open("/?range=last_7_days")
         expect(page.locator("main")).to_contain_text("Nothing was completed")
         assert page.locator("[data-chart]").count() == 0
-        page.click("main a:has-text('last 90 days')")
-        page.wait_for_url("**range=last_90_days*")
+        page.click("main a:has-text('the last day with work')")
+        page.wait_for_url(f"**to={ended.date()}*")
         expect(page.locator("#kpi-completed data.value")).to_have_attribute("value", "1")
 
 

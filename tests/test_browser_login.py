@@ -103,6 +103,7 @@ def test_a_session_that_ended_leads_to_the_login_and_back(chromium: Chromium, si
         site.history.access.revoke(new.token.token_id)
         page.click("nav[aria-label='Pages'] a:has-text('Tickets')")
         page.wait_for_url("**/login?**")
+        expect(page.locator("[role='alert']")).to_have_text("Your session has ended. Log in to go on.")
         page.fill("#token", site.token("read:all"))
         page.click("button.main")
         page.wait_for_url("**/tickets?range=all_time")
@@ -124,6 +125,8 @@ def test_a_session_that_ends_before_the_charts_are_drawn_leads_to_the_login(
         visitor.page.route("**/charts/*.json*", end)
         page = visitor.open("/?range=all_time")
         page.wait_for_url("**/login?**")
+        expect(page.locator("[role='alert']")).to_have_text("Your session has ended. Log in to go on.")
+        expect(page.locator("form input[name='to']")).to_have_value("/?range=all_time")
 
 
 def test_every_page_carries_the_policy_that_the_tests_rely_on(look_site: Site) -> None:

@@ -207,6 +207,18 @@ def test_a_bar_leads_where_it_is_to_lead(team: History) -> None:
     assert '"href"' not in json.dumps(specs.types(team.summary("last_90_days")))
 
 
+def test_a_step_that_always_took_the_same_time_is_seen() -> None:
+    def marks(history: History) -> list[str]:
+        layers = specs.steps(history.steps("last_90_days"))["layer"]
+        return [each["mark"]["type"] for each in layers if "filter" in each.get("transform", [{}])[0]]
+
+    with open_history("sqlite://", clock=lambda: NOW) as history:
+        history.record(made("only", 600, completed_at=NOW))
+        assert marks(history) == ["tick"]
+        history.record([made("short", 60, completed_at=NOW), made("long", 6000, completed_at=NOW)])
+        assert marks(history) == []
+
+
 def test_steps_have_the_percentiles_of_the_report(team: History) -> None:
     report = team.steps("last_90_days")
 

@@ -63,7 +63,9 @@ def test_the_session_ends_with_its_token(one: Served, time: Time) -> None:
 
     assert "max-age=3600" in answer.headers["set-cookie"].lower()
     time.now += timedelta(hours=2)
-    assert client.get("/gaps").headers["location"] == "/login?to=/gaps"
+    assert client.get("/gaps").headers["location"] == "/login?to=/gaps&ended=1"
+    assert "Your session has ended." in texts(client.get("/login?to=/gaps&ended=1").text)
+    assert "ended" not in texts(client.get("/login").text)
 
 
 @pytest.mark.parametrize("given", ["", "x", "timestrata_0_0", "é", "\x00", "x" * 10_000, "<script>alert(1)</script>"])

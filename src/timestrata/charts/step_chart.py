@@ -124,6 +124,12 @@ def _layers(
         "mark": {"type": "bar", "cornerRadius": 4},
         "encoding": {"x": x, "x2": {"field": "p75"}, "color": _colour(rows, palette), "tooltip": _tooltip()},
     }
+    if any(row["p25_seconds"] == row["p75_seconds"] for row in rows):  # a bar without a width is not seen
+        yield {
+            "mark": {"type": "tick", "thickness": 8, "height": 17, "cornerRadius": 3},
+            "encoding": {"x": {**x, "field": "p50"}, "color": _colour(rows, palette), "tooltip": _tooltip()},
+            "transform": [{"filter": "datum.p25 == datum.p75"}],
+        }
     yield {
         "mark": {"type": "tick", "color": palette.ground, "thickness": 2.5, "height": 13},
         "encoding": {"x": {**x, "field": "p50"}},

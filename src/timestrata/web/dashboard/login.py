@@ -24,16 +24,24 @@ _LONGEST_TOKEN = 200
 
 
 def _form(request: Request, to: str, message: str | None, status: int = 200) -> Response:
-    return page(rendered("login.html", t=texts, to=to, message=message, theme=theme_of(request)), status)
+    return page(
+        rendered("login.html", t=texts, to=to, message=message, wrong=status != 200, theme=theme_of(request)), status
+    )
 
 
 @router.get("/login")
 async def login(
-    request: Request, key: Annotated[str | None, Query()] = None, to: Annotated[str, Query()] = "/"
+    request: Request,
+    key: Annotated[str | None, Query()] = None,
+    to: Annotated[str, Query()] = "/",
+    ended: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Use up a login link and set the cookie of a new session; without a key, show the form that takes a token."""
+    """Use up a login link and set the cookie of a new session; without a key, show the form that takes a token.
+
+    `ended` tells that there was a session: the form says why it is there.
+    """
     if key is None:
-        return _form(request, own_path(to), None)
+        return _form(request, own_path(to), texts.ENDED if ended else None)
     service = service_of(request)
     address = request.client.host if request.client else ""
     service.rates.check_failures(address)

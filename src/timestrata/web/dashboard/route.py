@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from timestrata.errors import TimestrataError
 from timestrata.web.dashboard.rendering import rendered
 from timestrata.web.dashboard.view import theme_of
+from timestrata.web.principals import COOKIE
 from timestrata.web.problems import Problem, problem_of
 from timestrata.web.service import service_of
 from timestrata.wording.words import Words, preferred_locale
@@ -81,7 +82,8 @@ def error_page(request: Request, problem: Problem) -> Response:
     """Return a problem as a page; of a reader who is not logged in, the way to the login."""
     if problem.status == 401 and request.method in ("GET", "HEAD") and not request.url.path.startswith("/login"):
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/login?to={quote(target)}", 303, HEADERS)
+        ended = "&ended=1" if COOKIE in request.cookies else ""  # a session that is none any more
+        return RedirectResponse(f"/login?to={quote(target)}{ended}", 303, HEADERS)
     words = Words(preferred_locale(request.headers.get("accept-language")))
     html = rendered(
         "error.html",

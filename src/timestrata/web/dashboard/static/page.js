@@ -15,11 +15,11 @@ export function say(text) {
 
 let left = false;
 
-/** The session ended: load the page again, which leads to the login. Once, whoever of this page finds out. */
+/** The session ended: to the login, which says so and leads back. Once, whoever of this page finds out. */
 export function leave() {
   if (left) return;
   left = true;
-  location.reload();
+  location.replace(`/login?ended=1&to=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 /** The theme that is shown: the one that was chosen, else that of the machine. */
