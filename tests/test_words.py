@@ -22,6 +22,22 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("ratio", "above", "wanted"),
+    [
+        (1.2, None, "120 %"),
+        (3601 / 3000, None, "120 %"),
+        (3601 / 3000, 1.2, "120.03 %"),
+        (1.2001, 1.2, "120.01 %"),
+        (1.25, 1.2, "125 %"),
+        (1.205, 1.2, "120.5 %"),
+        (1.2 + 1e-12, 1.2, "120.0000 %"),
+    ],
+)
+def test_a_ratio_above_a_limit_reads_so(ratio: float, above: float | None, wanted: str) -> None:
+    assert plain(ENGLISH.percent(ratio, above)) == wanted
+
+
+@pytest.mark.parametrize(
     ("timezone", "wanted"),
     [
         ("Asia/Kolkata", "21 Nov 2026, 05:00 (Asia/Kolkata)"),

@@ -77,11 +77,18 @@ class Words:
                 return f"{self._decimal(size / least, '#,##0.0')}{_SPACE}{unit}"
         return f"{size}{_SPACE}B"
 
-    def percent(self, ratio: float | None) -> str:
-        """Return a share or a ratio in whole per cent, as the locale writes it."""
+    def percent(self, ratio: float | None, above: float | None = None) -> str:
+        """Return a share or a ratio in whole per cent, as the locale writes it.
+
+        above: a limit that it is greater than, which has to be seen: 120.03 % then has its decimals, up to four.
+        """
         if ratio is None:
             return common.NONE
-        return str(format_percent(ratio, _pattern("#,##0\u00a0%"), locale=self.locale))
+        digits = 0
+        while above is not None and digits < 4 and round(100 * ratio, digits) <= 100 * above:
+            digits += 1
+        pattern = f"#,##0.{'0' * digits}\u00a0%" if digits else "#,##0\u00a0%"
+        return str(format_percent(ratio, _pattern(pattern), locale=self.locale))
 
     def change(self, ratio: float | None) -> str:
         """Return a relative change with its sign and one decimal: `+19.5 %`."""

@@ -81,13 +81,14 @@ def _kpis(view: View, history: History) -> Mapping[str, Any]:
 def _kpi(name: str, found: Overview, words: Words) -> dict[str, Any]:
     change: Change = getattr(found, _FIELDS[name])
     text = _text_of(name, words)
+    level = _level(change.value) if name == "ratio" else None
     return {
         "name": f"kpi-{name}",
         "title": texts.KPIS[name],
         "way": texts.WAYS[name],
         "value": change.value,
-        "text": text(change.value),
-        "level": _level(change.value) if name == "ratio" else None,
+        "text": words.percent(change.value, _OVER[level]) if level else text(change.value),
+        "level": level,
         "change": change,
         "before": text(change.before),
         "has_previous": found.previous is not None,
@@ -99,6 +100,10 @@ def _kpi(name: str, found: Overview, words: Words) -> dict[str, Any]:
 
 def _text_of(name: str, words: Words) -> Callable[[float | None], str]:
     return {"completed": words.count, "mean": words.duration, "ratio": words.percent, "worked": words.duration}[name]
+
+
+_OVER = {"good": None, "warning": 1.0, "bad": 1.2}
+"""What a ratio of a level is above: one that is rounded is not to contradict it."""
 
 
 def _level(ratio: float | None) -> str | None:
@@ -244,6 +249,7 @@ def _gaps(view: View, history: History) -> Mapping[str, Any]:
     return {
         "alerts": page.alerts[:_MOST_ROWS],
         "more": len(page.alerts) > _MOST_ROWS,
+        "threshold": float(history.settings.gap_threshold),
         "g": gap_rows,
     }
 
