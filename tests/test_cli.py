@@ -671,6 +671,27 @@ def test_export_is_imported_alike(
     assert shown.count(b"\n") == 90
 
 
+def test_what_is_archived_is_told_where_it_is_left_out(
+    team: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMESTRATA_ARCHIVE", str(tmp_path / "archive"))
+    team("retention", "run", "--now")
+
+    exported = team("export", "--user", "ada")
+    listed = team("workflows", "--range", "all_time", "--user", "ada")
+
+    assert exported.stdout == ""
+    assert "not exported: the archive has them, and `timestrata archive restore`" in " ".join(exported.stderr.split())
+    assert "are in the archive: `timestrata archive restore` brings them back." in " ".join(listed.stdout.split())
+
+
+def test_all_time_is_not_told_to_look_further(team: CommandLine) -> None:
+    for command in (("workflows", "--type", "nope"), ("alerts", "--type", "nope")):
+        told = team(*command, "--range", "all_time").stdout
+        assert "all time." in told
+        assert "Try another range" not in told
+
+
 def test_export_chooses_user_and_range(team: CommandLine) -> None:
     shown = team("export", "--user", "ada", "--range", "last_7_days", "--today", TODAY).stdout
 

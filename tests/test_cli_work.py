@@ -258,6 +258,30 @@ def test_of_several_workflows_one_has_to_be_named(either: CommandLine) -> None:
     assert either.json("complete")["workflow"]["workflow_id"] == "w2"
 
 
+def test_a_forgotten_workflow_is_not_the_one_that_is_meant(overnight: CommandLine) -> None:
+    overnight("start", "TK-2", "--template", "QA", "--workflow", "w2")
+
+    for command in ("cancel", "complete", "next"):
+        assert "one of the active workflows" in overnight.refused(command)
+    assert sorted(one["workflow_id"] for one in overnight.json("status")) == ["w1", "w2"]
+
+
+def test_an_id_goes_before_a_ticket_of_that_name(cli: CommandLine) -> None:
+    cli("start", "w2", "--template", "QA", "--workflow", "w1")
+    cli("pause")
+    cli("start", "TK-1", "--template", "QA", "--workflow", "w2")
+
+    assert cli.json("complete", "w2")["workflow"]["workflow_id"] == "w2"
+    assert cli.json("complete", "w2")["workflow"]["workflow_id"] == "w1"
+
+
+def test_what_was_forgotten_is_not_said_to_be_counted(overnight: CommandLine) -> None:
+    told = overnight("cancel", "w1").stdout
+
+    assert "the 0 s worked on it stay counted" in told
+    assert "of a session that was left running count once `timestrata forgotten` settles it" in " ".join(told.split())
+
+
 def test_the_running_one_is_paused_and_the_paused_one_resumed(cli: CommandLine) -> None:
     cli("start", "TK-1", "--template", "QA", "--workflow", "w1")
     cli("pause")

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -555,6 +556,24 @@ def test_damaged_compressed_data_stops_the_reading_with_its_line(tmp_path: Path,
     assert len(read_before) > 100
     assert caught.value.line == len(read_before) + 1
     assert "the compressed data is cut off or damaged" in str(caught.value)
+
+
+def test_every_line_before_the_damage_is_read(tmp_path: Path) -> None:
+    packed = gzip.compress(b"".join(line(changed("workflow_id", f"w{number}")) for number in range(300)))
+
+    def read(given: bytes) -> int:
+        (tmp_path / "a.gz").write_bytes(given)
+        found: list[Entry] = []
+        with open_input(tmp_path / "a.gz") as stream, pytest.raises(InvalidInput):
+            found.extend(read_jsonl(stream))
+        return len(found)
+
+    whole = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(packed[:-100])
+
+    assert 0 < whole.count(b"\n") < 300
+    assert read(packed[:-100]) == whole.count(b"\n")
+    assert read(packed + b"x") == 300
+    assert read(packed + packed[:-4]) == 600
 
 
 # Writing

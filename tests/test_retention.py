@@ -619,6 +619,30 @@ def test_a_person_in_an_archive_that_is_not_configured_is_not_erased_by_half(sto
     assert answers(store) == before
 
 
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x")])
+def test_a_person_beside_others_in_a_damaged_file_is_not_erased_by_half(
+    store: History, folder: str, spoil: Callable[[Path], object]
+) -> None:
+    store.record([*facts(), made("only ada", completed_at=NINE - timedelta(days=40))])
+    store.retention.run()
+    before = answers(store)
+    shared = [Path(folder) / file.path for file in store.retention.files() if file.users > 1]
+    alone = [Path(folder) / file.path for file in store.retention.files() if file.users == 1]
+    kept = {path: path.read_bytes() for path in (*shared, *alone)}
+    assert (len(shared), len(alone)) == (1, 1)
+    spoil(shared[0])
+
+    with pytest.raises((ArchiveDamaged, ArchiveUnavailable)):
+        store.retention.erase("ada")
+
+    assert answers(store) == before
+    assert alone[0].read_bytes() == kept[alone[0]]
+    shared[0].write_bytes(kept[shared[0]])
+    alone[0].unlink()  # nobody else is in it
+    assert store.retention.erase("ada").archived == 4
+    assert store.retention.check().ok
+
+
 def test_a_process_that_remembers_an_erased_person_starts_anew(store: History, store_url: str, folder: str) -> None:
     store.record(facts())
     store.tracking.put_template("Live", "Bug", ["Look"])

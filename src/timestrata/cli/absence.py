@@ -26,8 +26,14 @@ def nothing(
         return f"Nothing was ever recorded for the user {name(user)}; there are {_named(users)}."
     by = [("by", user), ("on ticket type", ticket_type), ("with template", template)]
     which = "".join(f" {word} {name(value)}" for word, value in by if value is not None)
-    more = "" if dates == DateRange() else " Try another range, such as --range all_time."
-    return f"{what}{which}, {dates}.{more}"
+    return nothing_in(f"{what}{which}", dates)
+
+
+def nothing_in(what: str, dates: DateRange | str) -> str:
+    """Return a sentence about a range, and another that names a longer one where there is one."""
+    everything = dates in (DateRange(), "all_time")
+    more = "" if everything else " Try another range, such as --range all_time."
+    return f"{what}, {'all time' if everything else dates}.{more}"
 
 
 def _named(users: tuple[str, ...]) -> str:

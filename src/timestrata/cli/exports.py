@@ -37,8 +37,14 @@ def export(
     dates = chosen_dates(preset, first, last, day, "all_time")
     with open_to_read(database, day) as history, _target(target) as stream:
         count = _write(history.facts(dates, user), stream)
+        archived = history.summary(dates, user).completed - count
     where = "" if target is None else f" to {name(str(target))}"
     screen.note(f"{plural(count, 'workflow')} exported{where}")
+    if archived > 0:
+        screen.note(
+            f"{plural(archived, 'more workflow')} of this range not exported: the archive has them, and "
+            "`timestrata archive restore` brings them back first"
+        )
 
 
 @contextmanager

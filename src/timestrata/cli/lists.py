@@ -25,6 +25,7 @@ from timestrata.cli.options import (
     chosen_form,
 )
 from timestrata.cli.printing import show
+from timestrata.cli.wording import name, plural
 from timestrata.errors import InvalidRequest
 from timestrata.formats import sheets
 
@@ -64,8 +65,7 @@ def alerts(
         empty = None
         if not found:
             what = {None: "No gap alert was raised", True: "No gap alert was dismissed", False: "No gap alert is open"}
-            where = "all time" if dates == "all_time" else dates
-            empty = nothing(history, where, user=user, ticket_type=ticket_type, what=what[chosen])
+            empty = nothing(history, dates, user=user, ticket_type=ticket_type, what=what[chosen])
     show(found, form, sheets.alerts_sheet, tables.alerts_table, empty)
     if form == "human" and len(found) == limit:
         screen.note(f"The latest {limit:,} are listed; there may be more: --limit, --from and --to choose others.")
@@ -113,11 +113,19 @@ def workflows(
         found = history.workflows(dates, user, ticket_type, limit=limit, after=after, modified_after=modified_after)
         empty = None
         if not found.workflows:
-            where = "the rest of the range" if after else str(dates).replace("_", " ")
-            empty = nothing(history, where, user=user, ticket_type=ticket_type, what="Nothing was completed")
+            done = 0 if after else history.summary(dates, user, ticket_type).completed
+            if done:
+                is_one = done == 1
+                empty = (
+                    f"{plural(done, 'completed workflow')} of this range {'is' if is_one else 'are'} in the archive: "
+                    f"`timestrata archive restore` brings {'it' if is_one else 'them'} back."
+                )
+            else:
+                where = "the rest of the range" if after else dates
+                empty = nothing(history, where, user=user, ticket_type=ticket_type, what="Nothing was completed")
     show(found, form, sheets.workflows_sheet, tables.workflows_table, empty)
     if form != "json" and found.next is not None:
         screen.note(f"There are more: --after {found.next}")
     if form != "json":
         for gone in found.deleted:
-            screen.note(f"deleted: {gone.workflow_id}, at revision {gone.revision}")
+            screen.note(f"deleted: {name(gone.workflow_id)}, at revision {gone.revision}")

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from timestrata.calendar import DateRange
 from timestrata.cli import output, screen
+from timestrata.cli.absence import nothing_in
 from timestrata.cli.machine import Machine, Place, place
 from timestrata.cli.options import (
     AsCsv,
@@ -90,7 +91,8 @@ def log(
     elif found:
         screen.show(*_days(found, machine))
     else:
-        screen.show(f"No session of {name(here.who)}, {dates}. Try another range, such as --range all_time.")
+        on = "" if ticket is None else f" on {name(ticket)}"
+        screen.show(nothing_in(f"No session of {name(here.who)}{on}", dates))
 
 
 def logged(workflows: Iterable[TrackedWorkflow]) -> Iterator[LoggedSession]:

@@ -126,8 +126,11 @@ def cancel(
     with place(context, database, server, token, user, ends_forgotten=at is None) as here:
         chosen = chosen_workflow(here, ticket)
         found = here.tracking.cancel(chosen.user_id, chosen.workflow_id, at=here.moment("--at", at), key=_key())
-    worked = duration(found.active_seconds)
-    _tell(found, as_json, f"Cancelled {_named(found)}: the {worked} worked on it stay counted as worked.")
+    held = sum(one.active_seconds for one in found.sessions if one.forgotten)
+    counted = f"the {duration(found.active_seconds - held)} worked on it stay counted as worked"
+    if held:
+        counted += f"; {duration(held)} of a session that was left running count once `timestrata forgotten` settles it"
+    _tell(found, as_json, f"Cancelled {_named(found)}: {counted}.")
 
 
 def complete(
@@ -158,7 +161,7 @@ def complete(
 
 
 def chosen_workflow(here: Place, ticket: str | None, state: SessionState | None = None) -> TrackedWorkflow:
-    """Return the active workflow that is meant: the one on a ticket, the only one, or the only one in a state.
+    """Return the active workflow that is meant: of an id, on a ticket, the only one, or the only one in a state.
 
     Raises TimestrataError when there is none, InvalidRequest with the choice when there are several.
     """
@@ -167,10 +170,12 @@ def chosen_workflow(here: Place, ticket: str | None, state: SessionState | None 
         raise TimestrataError(
             f"no workflow of {here.who} is active: `timestrata start TICKET --template NAME` starts one"
         )
-    named = [one for one in active if ticket is None or ticket in (one.ticket_key, one.workflow_id)]
+    named = [one for one in active if one.workflow_id == ticket]
+    named = named or [one for one in active if ticket is None or ticket == one.ticket_key]
     if not named:
         raise TimestrataError(f"no workflow of {here.who} on {name(str(ticket))} is active, but {_choice(active)}")
-    fitting = named if len(named) == 1 else [one for one in named if _state(one) == state]
+    # Without a state none fits: one whose session was forgotten is in none either, and is not the one that is meant.
+    fitting = named if len(named) == 1 else [one for one in named if state is not None and _state(one) == state]
     if len(fitting) != 1:
         raise InvalidRequest("TICKET", ticket, f"one of the active workflows, by its ticket or id: {_choice(named)}")
     return fitting[0]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, AnyStr, BinaryIO, cast
+from typing import IO, Any, AnyStr, BinaryIO, cast
 
 from timestrata.errors import InvalidInput, InvalidRequest, TimestrataError
 from timestrata.facts import CompletedWorkflow
@@ -68,7 +68,25 @@ def unpacked(stream: BinaryIO) -> BinaryIO:
     if peekable.peek(2)[:2] != _GZIP_MAGIC:
         return peekable
     # A buffer of our own: GzipFile.readline is Python and costs 0.3 us a line more.
-    return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=peekable)), 1 << 16)
+    return io.BufferedReader(_Unpacked(peekable), 1 << 16)
+
+
+class _Unpacked(io.RawIOBase):
+    """What a stream unpacks to, up to where it is damaged: GzipFile.readinto() drops what it has when it fails."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def numbered(lines: Iterable[AnyStr]) -> Iterator[tuple[int, AnyStr]]:

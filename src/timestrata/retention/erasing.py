@@ -47,14 +47,20 @@ def erase(
     user_id: str,
     clock: Callable[[], datetime],
 ) -> Erasure:
-    """Remove a person from the archive, then from the store. Raises UnknownUser."""
+    """Remove a person from the archive, then from the store. Raises UnknownUser.
+
+    Raises ArchiveDamaged or ArchiveUnavailable, with everything as it was, when a file that others have facts in too
+    cannot be written anew: half of a person can be neither proved nor brought back.
+    """
     number = transactions.read(lambda own: _number(own, user_id))
     if number is None:
         raise UnknownUser(user_id)
     files = transactions.read(lambda own: _files_of(own, number))
+    rewritings = [_Rewriting(transactions, archive(), file, number, user_id) for file in files]
+    for rewriting in rewritings:
+        rewriting.check()
     archived = rewritten = 0
-    for file in files:
-        rewriting = _Rewriting(transactions, archive(), file, number, user_id)
+    for rewriting in rewritings:
         archived += rewriting.run(instant(clock()))
         rewritten += rewriting.kept
     rows = transactions.write([], lambda own: _erase_rows(own, number, user_id))
@@ -87,11 +93,21 @@ class _Rewriting:
         self.kept = False
         """Whether anything is left."""
 
-    def run(self, now: int) -> int:
-        """Exchange the file; return how many completions of the person were in it."""
-        parts = self._transactions.read(
+    def check(self) -> None:
+        """Raise ArchiveDamaged or ArchiveUnavailable when the file is needed and not as it was written."""
+        if any(part.user_id != self._number for part in self._parts()):
+            found, file = self._archive.checksum(self._file.path), self._file
+            if (found.bytes, found.digest) != (file.bytes, file.digest):
+                raise ArchiveDamaged(file.path, f"{found.bytes} bytes are not the {file.bytes} that were written")
+
+    def _parts(self) -> list[manifest.Part]:
+        return self._transactions.read(
             lambda own: manifest.parts(own, states=(schema.EXPORTED, schema.PURGED), file_id=self._file.file_id)
         )
+
+    def run(self, now: int) -> int:
+        """Exchange the file; return how many completions of the person were in it."""
+        parts = self._parts()
         others = {part.unit: part for part in parts if part.user_id != self._number}
         mine = sum(part.completions for part in parts if part.user_id == self._number)
         self.kept = bool(others)
