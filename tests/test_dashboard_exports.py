@@ -13,7 +13,7 @@ import pytest
 from facts_made import made
 from page_reading import Visitor
 from typer.testing import CliRunner
-from web_client import Served, served
+from web_client import Client, Served, served
 
 from timestrata import DateRange, History, StepTime
 from timestrata.cli import app
@@ -54,6 +54,19 @@ def command(one: Served, *args: str) -> bytes:
     result = CliRunner().invoke(app, [*args, "--database", url, *DATES])
     assert result.exit_code == 0, result.output
     return result.stdout_bytes
+
+
+@pytest.mark.parametrize("given", ["Bearer timestrata_0_0", "Bearer ", "Basic YTpi", "nonsense"])
+@pytest.mark.parametrize("path", ["/exports/workflows.csv", "/exports/report.pdf", "/charts/trend.svg", "/", "/gaps"])
+def test_a_program_with_a_wrong_token_is_refused_as_the_api_does(one: Served, path: str, given: str) -> None:
+    client = Client(one, {"Authorization": given, "Accept": "*/*"})
+
+    found, api = client.get(f"{path}?{QUERY}"), client.get("/api/v1/workflows")
+
+    assert (found.status_code, api.status_code) == (401, 401)
+    for name in ("content-type", "www-authenticate"):
+        assert found.headers[name] == api.headers[name]
+    assert found.json() == api.json()
 
 
 # -------------------------------------------------------------------------------------------------------------- tables

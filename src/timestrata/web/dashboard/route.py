@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from timestrata.errors import TimestrataError
 from timestrata.web.dashboard.rendering import rendered
 from timestrata.web.dashboard.view import theme_of
+from timestrata.web.edge import problem_response
 from timestrata.web.principals import COOKIE
 from timestrata.web.problems import Problem, problem_of
 from timestrata.web.service import service_of
@@ -79,7 +80,12 @@ async def _packed(parts: AsyncIterator[str]) -> AsyncIterator[bytes]:
 
 
 def error_page(request: Request, problem: Problem) -> Response:
-    """Return a problem as a page; of a reader who is not logged in, the way to the login."""
+    """Return a problem as a page; of a reader who is not logged in, the way to the login.
+
+    Who sends a token in a header is a program, and keeps whatever a redirect leads to as the file that it asked for.
+    """
+    if problem.status == 401 and "authorization" in request.headers:
+        return problem_response(problem)
     if problem.status == 401 and request.method in ("GET", "HEAD") and not request.url.path.startswith("/login"):
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         ended = "&ended=1" if COOKIE in request.cookies else ""  # a session that is none any more
