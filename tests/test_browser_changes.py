@@ -219,6 +219,34 @@ def test_work_is_tracked_from_the_page_with_the_mouse_and_with_keys(
     assert (row.active_seconds, row.paused_seconds) == (60 * 60, 5 * 60)
 
 
+def test_a_ticket_with_steps_that_have_not_begun_is_completed_after_a_question(
+    chromium: Chromium, site_of: Callable[..., Site]
+) -> None:
+    site = site_of([made(user_id="ada")], **LIVE)
+    site.history.tracking.put_template("Checks", "Bug", ["Look", "Report"])
+    for ticket in ("TK-8", "TK-9"):
+        site.history.tracking.start_workflow("ada", "Checks", ticket, workflow_id=ticket)
+        site.clock.now += timedelta(minutes=10)
+        site.history.tracking.pause("ada", ticket)
+    with chromium.visitor(site, ("read:own", "write:own"), "ada") as visitor:
+        page = visitor.open("/work")
+        first = page.locator("[data-key='c']").first
+        first.click()
+        expect(page.locator("details[open]")).to_have_count(1)
+        first.click()
+        expect(page.locator("details[open]")).to_have_count(0)
+        for _ in range(3):
+            page.keyboard.press("c")
+        expect(page.locator("details[open] button.main")).to_be_focused()
+        expect(page.locator("details[open]")).to_contain_text("One step has not begun.")
+        assert len(site.history.tracking.active("ada")) == 2
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_contain_text(" is completed")
+        expect(page.locator(".task")).to_have_count(1)
+        expect(page.locator("details[open]")).to_have_count(0)  # the question was about the other ticket
+        assert len(site.history.tracking.active("ada")) == 1
+
+
 def test_a_running_step_counts_on_in_the_header_of_every_page(chromium: Chromium, site_of: Callable[..., Site]) -> None:
     site = site_of([made(user_id="ada")])
     site.history.tracking.put_template("Checks", "Bug", ["Look", "Report"])

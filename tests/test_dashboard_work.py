@@ -172,6 +172,33 @@ def test_cancelling_is_asked_for_twice_and_keeps_the_time(one: Served, ada: Clie
     )
 
 
+@pytest.mark.parametrize(
+    ("begun", "asked"),
+    [
+        (1, "2 steps have not begun. The ticket is completed without them."),
+        (2, "One step has not begun. The ticket is completed without it."),
+        (3, None),
+    ],
+)
+def test_completing_is_asked_for_twice_while_steps_have_not_begun(
+    one: Served, ada: Client, begun: int, asked: str | None
+) -> None:
+    one.history.tracking.put_template("Long", "Bug", ["Look", "Mend", "Report"])
+    one.history.tracking.start_workflow("ada", "Long", "TK-9", workflow_id="live")
+    for step in range(1, begun):
+        one.history.tracking.start_step("ada", "live", step)
+
+    page = ada.get("/work").text
+    before = page[: page.index('action="/work/workflows/live/complete"')]
+    answer = send(ada, page, "/work/workflows/live/complete")
+
+    inside = before.count("<details") > before.count("</details>")
+    assert inside == ('<summary class="button" data-key="c">' in page) == (asked is not None)
+    assert ("begun. The ticket" in texts(page)) == inside
+    assert asked is None or asked in texts(page)
+    assert answer.headers["location"] == "/work?done=live"
+
+
 def test_a_session_that_was_left_running_is_confirmed_or_corrected(one: Served, ada: Client, time: Time) -> None:
     one.history.set_timezone("ada", "Europe/Berlin")
     for ticket in ("TK-1", "TK-2"):

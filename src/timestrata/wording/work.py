@@ -21,6 +21,11 @@ PAUSE = "Pause"
 RESUME = "Resume"
 NEXT_STEP = "Next step: {step}"
 COMPLETE = "Complete"
+COMPLETE_SURE = {
+    True: "One step has not begun. The ticket is completed without it.",
+    False: "{count} steps have not begun. The ticket is completed without them.",
+}
+COMPLETE_YES = "Complete {ticket}"
 CANCEL = "Cancel"
 CANCEL_SURE = "It is never completed then. The time that was worked stays worked."
 CANCEL_YES = "Cancel {ticket}"
@@ -78,7 +83,7 @@ KEYS_SUB = "On this page, while nothing is being typed:"
 KEYS_LIST = (
     ("p", "pause or resume"),
     ("n", "go on to the next step"),
-    ("c", "complete"),
+    ("c", "complete, after a question when steps have not begun"),
     ("s", "start another ticket"),
     ("?", "show this list"),
 )

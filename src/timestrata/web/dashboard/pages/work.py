@@ -38,6 +38,11 @@ class Task:
     steps: tuple[StepRow, ...]
     following: TrackedStep | None
 
+    @property
+    def not_begun(self) -> int:
+        """How many steps nobody has worked on: completing it leaves them out, and cannot be taken back."""
+        return sum(row.state == "open" for row in self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:

@@ -77,7 +77,7 @@ function swap(card, other) {
   }
   const focus = place(card, document.activeElement);
   const typed = fields(card).map(typedInto);
-  const opened = [...card.querySelectorAll("details")].map((each) => each.open);
+  const opened = new Set([...card.querySelectorAll("details")].flatMap((each, number) => (each.open ? [nameOf(each, number)] : [])));
   const [oldPlot, newPlot] = [card.querySelector("[data-chart]"), fresh.querySelector("[data-chart]")];
   if (oldPlot !== null && newPlot !== null) {
     newPlot.replaceWith(oldPlot); // the picture stays until the next one is drawn
@@ -87,10 +87,15 @@ function swap(card, other) {
   }
   const tables = [...card.querySelectorAll(".scroll")].map((each) => [each.scrollLeft, each.scrollTop]);
   card.replaceWith(fresh);
-  fresh.querySelectorAll("details").forEach((each, number) => { each.open = opened[number] ?? false; });
+  fresh.querySelectorAll("details").forEach((each, number) => { each.open = opened.has(nameOf(each, number)); });
   fresh.querySelectorAll(".scroll").forEach((each, number) => { [each.scrollLeft, each.scrollTop] = tables[number] ?? [0, 0]; });
   fields(fresh).forEach((field, number) => typeAgain(field, typed[number]));
   refocus(fresh, focus);
+}
+
+/** What a part that can be opened is known by: its name, else its place. A question goes when what it is about goes. */
+function nameOf(details, number) {
+  return details.dataset.name ?? number;
 }
 
 function fields(card) {

@@ -25,6 +25,13 @@ function press(key, dialog) {
     return true;
   }
   const button = ["p", "n", "c"].includes(key) ? document.querySelector(`#running [data-key="${key}"]`) : null;
-  button?.click();
+  if (button?.matches("summary")) ask(button);
+  else button?.click();
   return button !== null;
+}
+
+/** Show the question, and stand on its answer; the same key again is no answer. */
+function ask(summary) {
+  summary.parentElement.open = true;
+  summary.parentElement.querySelector("form button").focus();
 }
