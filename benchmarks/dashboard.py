@@ -172,6 +172,7 @@ def rounds(
     for number in range(count + 1):
         with profile(chromium) as context:
             site = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+            _until_ready(context, f"{site}/health")  # the browser has started; nothing of a page is there yet
             context.add_cookies([{"name": COOKIE, "value": token, "url": site}])
             for kind in found:
                 if kind != "kept":
