@@ -57,6 +57,10 @@ def test_a_schedule_that_nobody_keeps_is_shown_with_what_would_keep_it(cli: Comm
     assert re.search(r"^retention +30 2 \* \* \* +- +- +-$", shown.stdout, re.M)
     assert "`timestrata jobs run`" in shown.stderr
 
+    cli("jobs", "run", "alerts")  # by hand, which plans no other
+
+    assert "`timestrata jobs run`" in cli("jobs").stderr
+
 
 def test_jobs_are_shown_with_their_times_and_ends(cli: CommandLine, store_url: str) -> None:
     keep_once(store_url, cli.clock)

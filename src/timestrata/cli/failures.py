@@ -11,6 +11,7 @@ import typer
 from sqlalchemy import exc
 from typer.exceptions import TyperException
 
+from timestrata.cli.wording import name
 from timestrata.errors import (
     InvalidFact,
     InvalidRequest,
@@ -47,7 +48,8 @@ def reported() -> Iterator[None]:
         _silence_stdout()
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(PIPE_CLOSED) from error
-        complain(f"cannot read or write on: {error.strerror or error}")
+        where = "on" if error.filename is None else name(os.fsdecode(error.filename))
+        complain(f"cannot read or write {where}: {error.strerror or error}")
         raise typer.Exit(REFUSED) from error
     except TimestrataError as error:
         complain(str(error))

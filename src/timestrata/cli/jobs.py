@@ -40,7 +40,7 @@ def jobs(context: typer.Context, database: Database = None, as_json: AsJson = Fa
         output.write_json(states)
         return
     screen.show(*_standing(states, scheduled, machine.clock()))
-    if all(state.next_run_at is None and state.started_at is None for state in states):
+    if all(state.next_run_at is None for state in states):  # a run by hand plans no other
         screen.note("Nothing keeps this schedule yet: `timestrata serve` does, or `timestrata jobs run`.")
 
 
