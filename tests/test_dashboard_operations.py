@@ -14,6 +14,7 @@ from facts_made import made
 from web_client import Client, Served, served
 
 from timestrata import History
+from timestrata.access import SCOPES
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -107,25 +108,56 @@ def test_a_token_is_made_and_its_secret_shown_once(one: Served, admin: Client) -
     assert secret not in admin.get("/operations").text
 
 
-@pytest.mark.parametrize(
-    ("chosen", "code"),
-    [
-        ({"name": "x", "user": "", "days": "7"}, "invalid_argument"),
-        ({"name": "x", "user": "", "read:own": "yes", "days": ""}, "invalid_argument"),
-        ({"name": "", "user": "", "read:all": "yes", "days": ""}, "invalid_value"),
-    ],
-    ids=["no scope", "no user", "no name"],
-)
-def test_a_token_that_cannot_be_is_refused_on_the_page(
-    one: Served, admin: Client, chosen: dict[str, str], code: str
+REFUSED_TOKENS: dict[str, tuple[dict[str, str], str, str]] = {
+    "no scope": ({"name": "x", "user": "ada", "days": "7"}, "scopes", "Choose at least one scope."),
+    "no user": (
+        {"name": HOSTILE, "user": "", "read:own": "yes", "admin": "yes", "days": ""},
+        "user",
+        "A scope that ends in “own” needs the user that it is for.",
+    ),
+    "no name": (
+        {"name": "", "user": HOSTILE, "read:all": "yes", "days": "365"},
+        "name",
+        "A name needs 1 to 255 characters that can be shown.",
+    ),
+    "a user that cannot be": (
+        {"name": "x", "user": "a" * 256, "read:all": "yes", "days": "90"},
+        "user",
+        "A user needs 1 to 255 characters that can be shown.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("chosen", "wrong", "why"), REFUSED_TOKENS.values(), ids=REFUSED_TOKENS.keys())
+def test_a_token_that_cannot_be_is_refused_with_what_was_typed(
+    one: Served, admin: Client, chosen: dict[str, str], wrong: str, why: str
 ) -> None:
     before = one.history.access.tokens()
 
     answer = send(admin, admin.get("/operations").text, "/operations/tokens", **chosen)
 
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/operations?refused={code}")
+    page = answer.text
+    assert answer.status_code == 422
     assert one.history.access.tokens() == before
-    assert 'role="alert"' in admin.get(answer.headers["location"]).text
+    assert unescape(page).count(f'<p class="bad" id="token-wrong" role="alert">{why}</p>') == 1
+    invalid = set(re.findall(r'<input[^>]* name="([^"]+)"[^>]* aria-invalid="true"', page))
+    assert invalid == (set(SCOPES) if wrong == "scopes" else {wrong})
+    assert len(re.findall(r"<(?:input|fieldset)[^>]* aria-describedby=\"token-wrong", page)) == 1
+    typed = dict(re.findall(r'<input id="[^"]*" name="(name|user)" value="([^"]*)"', page))
+    assert {name: unescape(value) for name, value in typed.items()} == {name: chosen[name] for name in ("name", "user")}
+    assert re.findall(r'name="([^"]+)" value="yes" checked', page) == [scope for scope in SCOPES if scope in chosen]
+    assert re.findall(r'<option value="([^"]*)" selected', page) == [chosen["days"]]
+    assert HOSTILE not in page
+
+
+def test_a_token_that_was_refused_is_made_by_the_form_that_came_back(one: Served, admin: Client) -> None:
+    chosen = {"name": "x", "user": "", "read:own": "yes", "days": "7"}
+    refused = send(admin, admin.get("/operations").text, "/operations/tokens", **chosen)
+
+    answer = send(admin, refused.text, "/operations/tokens", **{**chosen, "user": "ada"})
+
+    assert answer.status_code == 200
+    assert {token.user for token in one.history.access.tokens() if token.name == "x"} == {"ada"}
 
 
 def test_a_lifetime_that_is_not_offered_is_none_that_lasts_longer(one: Served, admin: Client) -> None:

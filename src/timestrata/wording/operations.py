@@ -76,11 +76,18 @@ SCOPE_HINTS = {
 EXPIRES = "Ends"
 LIFETIMES = {"7": "after 7 days", "30": "after 30 days", "90": "after 90 days", "365": "after a year", "": "never"}
 SUBMIT = "Make the token"
-REFUSED = {
-    "invalid_argument": "A token needs at least one scope, and a user where a scope ends in “own”.",
-    "invalid_value": "A name, and a user where one is given, needs 1 to 255 characters that can be shown.",
-    "unknown_token": "There is no such token.",
+WRONG = {
+    "InvalidFact": {
+        "name": "A name needs 1 to 255 characters that can be shown.",
+        "user": "A user needs 1 to 255 characters that can be shown.",
+    },
+    "InvalidRequest": {
+        "user": "A scope that ends in “own” needs the user that it is for.",
+        "scopes": "Choose at least one scope.",
+    },
 }
+"""Why a token was not made: by the error and the field."""
+REFUSED = {"unknown_token": "There is no such token."}
 
 MADE = "The token is made"
 MADE_HINT = "Copy it now: this is the only time that it is shown."

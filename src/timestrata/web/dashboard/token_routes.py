@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from timestrata.access import SCOPES, NewToken
-from timestrata.errors import InvalidRequest, TimestrataError
+from timestrata.errors import InvalidFact, InvalidRequest, TimestrataError
 from timestrata.web.dashboard.forms import form_of
-from timestrata.web.dashboard.pages.operations import MAKE_TOKEN
+from timestrata.web.dashboard.pages.operations import MAKE_TOKEN, Typed
 from timestrata.web.dashboard.rendering import rendered
 from timestrata.web.dashboard.route import HEADERS, PageRoute, page
-from timestrata.web.dashboard.view import theme_of
+from timestrata.web.dashboard.view import csrf_token, theme_of
 from timestrata.web.paths import PathId
 from timestrata.web.principals import forbidden
 from timestrata.web.problems import problem_of
@@ -28,15 +28,14 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 async def make(request: Request) -> Response:
     """Make a token and show its secret, this once."""
     service, fields = await _admitted(request)
-    scopes = [scope for scope in SCOPES if scope in fields]
-    lifetime = _lifetime(fields.get("days", ""))
-    user = fields.get("user") or None
+    scopes = tuple(scope for scope in SCOPES if scope in fields)
+    typed = Typed(fields.get("name", ""), fields.get("user", ""), scopes, fields.get("days", ""))
+    lifetime = _lifetime(typed.days)
+    access = service.history.access
     try:
-        made = await service.run(
-            lambda: service.history.access.create_token(fields.get("name", ""), scopes, user, lifetime)
-        )
-    except TimestrataError as error:
-        return _refused(service, error)
+        made = await service.run(lambda: access.create_token(typed.name, typed.scopes, typed.user or None, lifetime))
+    except (InvalidFact, InvalidRequest) as error:
+        return _again(request, typed, error)
     return _shown(request, made)
 
 
@@ -74,6 +73,20 @@ def _refused(service: Service, error: TimestrataError) -> Response:
     if code not in texts.REFUSED:
         raise error
     return RedirectResponse(f"/operations?refused={code}", 303, HEADERS)
+
+
+def _again(request: Request, typed: Typed, error: InvalidFact | InvalidRequest) -> Response:
+    """Return the form with what was typed and why it was refused. Raises what it has no words for.
+
+    It is a page of its own: one that listens for changes would fetch the form anew, without what was typed.
+    """
+    wrong = error.field if isinstance(error, InvalidFact) else error.argument
+    why = texts.WRONG.get(type(error).__name__, {}).get(wrong)
+    if why is None:
+        raise error
+    form = {"scopes": SCOPES, "action": MAKE_TOKEN, "csrf": csrf_token(request), "typed": typed}
+    html = rendered("token_refused.html", t=texts, wrong=wrong, why=why, theme=theme_of(request), **form)
+    return page(html, 422, {"Cache-Control": "no-store"})
 
 
 def _shown(request: Request, made: NewToken) -> Response:

@@ -7,7 +7,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from timestrata.access import SCOPES
+from timestrata.access import SCOPES, Scope
 from timestrata.calendar import zone
 from timestrata.history import History
 from timestrata.jobs import JobState
@@ -17,6 +17,15 @@ from timestrata.wording import operations as texts
 from timestrata.wording.words import Words
 
 MAKE_TOKEN = "/operations/tokens"
+
+
+class Typed(NamedTuple):
+    """What stands in the form that makes a token."""
+
+    name: str = ""
+    user: str = ""
+    scopes: tuple[Scope, ...] = ()
+    days: str = "90"
 
 
 class JobRow(NamedTuple):
@@ -112,7 +121,7 @@ def _tokens(view: View, history: History) -> Mapping[str, Any]:
 
 def _form(view: View, history: History) -> Mapping[str, Any]:
     refused = texts.REFUSED.get(view.arguments.get("refused", ""))
-    return {"scopes": SCOPES, "refused": refused, "action": MAKE_TOKEN}
+    return {"scopes": SCOPES, "refused": refused, "action": MAKE_TOKEN, "typed": Typed()}
 
 
 PAGE = Page(
