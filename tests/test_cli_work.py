@@ -604,6 +604,9 @@ def test_what_is_completed_with_a_forgotten_session_is_held(overnight: CommandLi
     assert result.stdout.startswith("Completed, but held: TK-1 (QA)")
     assert "timestrata forgotten" in result.stderr
     assert "held" in overnight("status").stdout
+    for command in (("summary",), ("trend",), ("daily",), ("workflows",)):
+        told = " ".join(overnight(*command).stderr.split())
+        assert "1 workflow is in no figure until the true end of a session" in told
     overnight("forgotten", "correct", "--ended-at", "2024-06-15 17:00")
     assert overnight.json("status") == []
 
