@@ -34,7 +34,7 @@ def one(history: History) -> Iterator[Served]:
 
 
 def rows(page: str) -> list[str]:
-    return re.findall(r'<li class="gap" data-alert="([^"]+)"', page)
+    return re.findall(r'<li class="gap(?: below)?" data-alert="([^"]+)"', page)
 
 
 def ids(history: History, user: str | None = None, **asked: Any) -> list[str]:
@@ -54,6 +54,23 @@ def test_the_page_lists_what_the_library_does(one: Served) -> None:
     assert "1\u00a0h\u00a000\u00a0min" in page
     assert "600\u00a0%" in page
     assert "No gap alert of these days is open." in texts(elsewhere)
+
+
+def test_a_step_below_its_ticket_says_only_what_is_its_own(one: Served) -> None:
+    client = browser(one, "admin")
+    asked = ("/gaps", "/?range=last_30_days", "/gaps?kind=step")
+    below = {path: re.findall(r'<li class="gap below".*?</li>', client.get(path).text, re.DOTALL) for path in asked}
+    [step] = ids(one.history, kind="step")
+
+    assert {path: len(found) for path, found in below.items()} == {asked[0]: 1, asked[1]: 1, asked[2]: 0}
+    for [found] in (below[asked[0]], below[asked[1]]):
+        assert rows(found) == [step]
+        assert texts(found) == "TK-0 step Test 200 % of the estimate 1 h 00 min of 30 min estimated Dismiss"
+    [whole] = [alert.id for alert in one.history.alerts("last_30_days", kind="workflow") if alert.ticket_key == "TK-0"]
+    one.history.dismiss_alert(whole)
+    alone = client.get("/gaps").text
+    assert 'class="gap below"' not in alone
+    assert "ada · 14 Jun 2024 · Bug · QA · 1 h 00 min of 30 min estimated" in texts(alone).replace("\u00a0", " ")
 
 
 def test_hostile_names_are_text(one: Served) -> None:
