@@ -114,6 +114,22 @@ def test_a_list_tells_the_day_on_which_a_ticket_counts(one: Served) -> None:
     assert "21 Mar 2025, 05:00" in alone.text_of("main")
 
 
+def test_a_gap_reads_as_one_wherever_its_ratio_stands(one: Served) -> None:
+    ended, steps = datetime(2025, 3, 20, 9, tzinfo=UTC), (StepTime(0, "Test", 3601, 3000),)
+    for name, estimated in (("gap", 3000), ("none", 3001)):
+        one.history.record(made(name, ticket_key=name, completed_at=ended, estimated_seconds=estimated, steps=steps))
+    visitor, days = Visitor(one, "admin"), "from=2025-03-20&to=2025-03-20"
+
+    listed = {row[0]: row[-1] for row in visitor.page(f"/tickets?{days}").rows("tickets")}
+    recent = visitor.page(f"/?{days}").text_of("recent")
+    alone = visitor.page("/tickets/workflow?of=ada&workflow_id=gap")
+
+    assert listed == {"gap": "120.03 % gap alert", "none": "120 %"}
+    assert recent.count("120.03 %") == 1
+    assert "120.03 %" in alone.text_of("facts")
+    assert "120.03 %" in alone.text_of("workflow-steps")
+
+
 def test_a_page_that_nobody_gave_is_told(everyone: Visitor) -> None:
     page = everyone.page(f"/tickets?{QUERY}&after=nonsense")
 

@@ -90,6 +90,20 @@ def test_a_ticket_is_worked_on_from_its_start_to_its_comparison(one: Served, ada
     assert "Nothing is being worked on." in read
 
 
+def test_a_comparison_says_what_its_level_does(one: Served, ada: Client, time: Time) -> None:
+    page = started(ada)
+    time.passes(seconds=601)
+    ada.post(path(one, "step"), data=next_step(page))
+    time.passes(seconds=721)
+    done = send(ada, ada.get("/work").text, path(one, "complete"))
+
+    read = texts(ada.get(done.headers["location"]).text).replace("\u00a0", " ")
+
+    assert "100.2 % over the estimate, by less than a gap" in read
+    assert "120.2 % over the estimate: a gap" in read
+    assert "110 % over the estimate, by less than a gap" in read
+
+
 def test_the_header_of_every_page_has_the_timer(one: Served, ada: Client, time: Time) -> None:
     assert '<div id="timer" aria-live="off"></div>' in ada.get("/").text
     started(ada)

@@ -118,6 +118,29 @@ def hostile() -> Report:
         return report.overview_report(history)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "figure", "level", "row"),
+    [
+        (3600, "120 %", "a little over", "120 %"),
+        (3601, "120.03 %", "over", "120.03 %"),
+        (3001, "100.03 %", "a little over", "100 %"),
+        (3000, "100 %", "within", "100 %"),
+    ],
+)
+def test_a_rounded_ratio_does_not_contradict_its_level(seconds: int, figure: str, level: str, row: str) -> None:
+    with open_history("sqlite://", clock=lambda: NOW) as history:
+        history.record(made("one", seconds, completed_at=NOW, estimated_seconds=3000))
+        found = report.document(report.overview_report(history), WORDS)
+
+    [ratio] = [each for each in found.key_figures if each.name == "ratio"]
+    rows = {each.name: each.table.rows for each in found.sections if each.table is not None}
+    recent = [cell.text.replace("\u00a0", " ") for cell in rows["recent"][0]]
+    assert (ratio.text.replace("\u00a0", " "), row in recent) == (figure, True)
+    assert ratio.note.startswith(level)
+    gaps = [cell.text.replace("\u00a0", " ") for each in rows.get("gaps", ()) for cell in each]
+    assert ("120.03 %" in gaps) == bool(gaps) == (seconds == 3601)
+
+
 class Page(HTMLParser):
     """What a page holds, as a browser reads it."""
 

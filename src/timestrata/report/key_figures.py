@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from timestrata.answers import Change, Overview
 from timestrata.report.document import KeyFigure
@@ -18,7 +19,8 @@ def key_figures(overview: Overview, words: Words) -> Iterator[KeyFigure]:
     yield _figure("completed", t.COMPLETED, overview.completed, words.count, words)
     yield _figure("mean", t.MEAN, overview.mean_seconds, words.duration, words)
     ratio = overview.estimate_ratio
-    yield _figure("ratio", t.RATIO, ratio, words.percent, words, level(ratio.value))
+    figure = _figure("ratio", t.RATIO, ratio, words.percent, words, level(ratio.value))
+    yield replace(figure, text=words.percent(ratio.value, _passed(ratio.value)))
     yield _figure("worked", t.WORKED, overview.worked_seconds, words.hours, words)
 
 
@@ -27,6 +29,13 @@ def level(ratio: float | None) -> str:
     if ratio is None:
         return ""
     return t.LEVELS[0 if ratio <= _ON_ESTIMATE else 1 if ratio <= _A_LITTLE_OVER else 2]
+
+
+def _passed(ratio: float | None) -> float | None:
+    """Return the limit that a ratio is above: rounded, it is not to contradict its level."""
+    if ratio is None or ratio <= _ON_ESTIMATE:
+        return None
+    return _ON_ESTIMATE if ratio <= _A_LITTLE_OVER else _A_LITTLE_OVER
 
 
 def _figure(

@@ -155,7 +155,8 @@ def _gaps(report: Report, words: Words) -> Section:
     if not page.alerts:
         return Section("gaps", t.GAPS, (counted, t.GAPS_NONE))
     more = [t.GAPS_MORE.format(count=words.count(MOST_ALERTS))] if page.next is not None else []
-    return Section("gaps", t.GAPS, (counted, *more), None, tables.gaps_table(page, _is_of_all(report), words))
+    table = tables.gaps_table(page, _is_of_all(report), float(report.gap_threshold), words)
+    return Section("gaps", t.GAPS, (counted, *more), None, table)
 
 
 def _people(report: Report, words: Words) -> Section:
@@ -171,7 +172,8 @@ def _recent(report: Report, words: Words) -> Section:
     recent = report.overview.recent
     if not recent:
         return Section("recent", t.RECENT, (t.RECENT_NONE,))
-    return Section("recent", t.RECENT, (), None, tables.recent_table(recent, _is_of_all(report), words))
+    table = tables.recent_table(recent, _is_of_all(report), float(report.gap_threshold), words)
+    return Section("recent", t.RECENT, (), None, table)
 
 
 def _is_of_all(report: Report) -> bool:

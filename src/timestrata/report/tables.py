@@ -42,8 +42,8 @@ class _Cells:
     def hours(self, seconds: float | None) -> Cell:
         return Cell(self._words.hours(seconds), seconds)
 
-    def percent(self, ratio: float | None) -> Cell:
-        return Cell(self._words.percent(ratio), ratio)
+    def percent(self, ratio: float | None, above: float | None = None) -> Cell:
+        return Cell(self._words.percent(ratio, above), ratio)
 
     def day(self, day: date | None) -> Cell:
         return Cell(self._words.day(day))
@@ -136,8 +136,8 @@ def _weekdays(words: Words) -> list[str]:
     return [names[(words.first_weekday + day) % 7] for day in range(7)]
 
 
-def gaps_table(page: AlertPage, is_of_all: bool, words: Words) -> Table:
-    """One row an alert, the latest first."""
+def gaps_table(page: AlertPage, is_of_all: bool, threshold: float, words: Words) -> Table:
+    """One row an alert, the latest first; its ratio reads as one above the threshold."""
     cells = _Cells(words)
     rows = tuple(
         (
@@ -147,7 +147,7 @@ def gaps_table(page: AlertPage, is_of_all: bool, words: Words) -> Table:
             Cell(alert.template if alert.step_name is None else f"{alert.template}: {alert.step_name}"),
             cells.time(alert.actual_seconds),
             cells.time(alert.estimated_seconds),
-            cells.percent(alert.ratio),
+            cells.percent(alert.ratio, threshold),
         )
         for alert in page
     )
@@ -178,8 +178,8 @@ def _compared(person: Aggregation, cells: _Cells) -> tuple[Cell, Cell, Cell]:
     return (cells.time(person.mean_seconds), cells.time(person.p50_seconds), cells.percent(person.estimate_ratio))
 
 
-def recent_table(recent: Sequence[WorkflowRow], is_of_all: bool, words: Words) -> Table:
-    """One row a ticket, the latest first."""
+def recent_table(recent: Sequence[WorkflowRow], is_of_all: bool, threshold: float, words: Words) -> Table:
+    """One row a ticket, the latest first; the ratio of one with a gap reads as one above the threshold."""
     cells = _Cells(words)
     rows = tuple(
         (
@@ -190,7 +190,7 @@ def recent_table(recent: Sequence[WorkflowRow], is_of_all: bool, words: Words) -
             Cell(row.template),
             cells.time(row.active_seconds),
             cells.time(row.estimated_seconds),
-            cells.percent(row.estimate_ratio),
+            cells.percent(row.estimate_ratio, threshold if row.gap_alert else None),
             Cell(t.GAP_YES if row.gap_alert else ""),
         )
         for row in recent

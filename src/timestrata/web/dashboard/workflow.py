@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -14,6 +15,7 @@ from timestrata.calendar import zone
 from timestrata.errors import UnknownWorkflow
 from timestrata.facts import CompletedWorkflow, StepTime, TimeSession
 from timestrata.history import History
+from timestrata.measures import is_gap
 from timestrata.recorded import Recorded
 from timestrata.report.document import Cell, Column, Table
 from timestrata.web.dashboard.cards import Page, frame
@@ -60,12 +62,12 @@ def _found(words: Words, history: History, user: str, workflow_id: str) -> Mappi
     one = recorded.workflow
     if one.timezone is not None:
         words = replace(words, zone=zone(one.timezone))
-    days = list(_days(one, words))
+    days, threshold = list(_days(one, words)), history.settings.gap_threshold
     return {
         "ticket": one.ticket_key,
         "workflow": one,
-        "facts": list(_facts(recorded, words)),
-        "steps": _steps(one, words),
+        "facts": list(_facts(recorded, threshold, words)),
+        "steps": _steps(one, threshold, words),
         "days": days[:MOST_DAYS_DRAWN],
         "more_days": len(days) > MOST_DAYS_DRAWN,
         "legend": [(step.name, _slot(place)) for place, step in enumerate(one.steps) if step.sessions],
@@ -77,7 +79,7 @@ def _found(words: Words, history: History, user: str, workflow_id: str) -> Mappi
 # -------------------------------------------------------------------------------------------------------------- tables
 
 
-def _facts(recorded: Recorded, words: Words) -> Iterator[tuple[str, str]]:
+def _facts(recorded: Recorded, threshold: Fraction, words: Words) -> Iterator[tuple[str, str]]:
     one = recorded.workflow
     yield texts.PERSON, one.user_id
     yield texts.TICKET_TYPE, one.ticket_type
@@ -87,7 +89,7 @@ def _facts(recorded: Recorded, words: Words) -> Iterator[tuple[str, str]]:
     yield texts.ACTIVE, words.duration(one.active_seconds)
     yield texts.PAUSED, words.duration(sum(each.pause_seconds for step in one.steps for each in step.sessions))
     yield texts.ESTIMATE, words.duration(one.estimated_seconds)
-    yield texts.RATIO, words.percent(_ratio(one.active_seconds, one.estimated_seconds))
+    yield texts.RATIO, _ratio_text(one.active_seconds, one.estimated_seconds, threshold, words)
     if recorded.revision > 1:
         yield texts.REVISION, texts.CORRECTED.format(revision=words.count(recorded.revision))
 
@@ -96,13 +98,19 @@ def _ratio(actual: int, estimated: int | None) -> float | None:
     return actual / estimated if estimated else None
 
 
-def _steps(one: CompletedWorkflow, words: Words) -> Table:
-    rows = [_step_row(step, one.active_seconds, words) for step in one.steps]
+def _ratio_text(actual: int, estimated: int | None, threshold: Fraction, words: Words) -> str:
+    """Return what was taken of an estimate so that a gap reads as one."""
+    above = float(threshold) if is_gap(actual, estimated, threshold) else None
+    return words.percent(_ratio(actual, estimated), above)
+
+
+def _steps(one: CompletedWorkflow, threshold: Fraction, words: Words) -> Table:
+    rows = [_step_row(step, one.active_seconds, threshold, words) for step in one.steps]
     figures = (texts.ACTIVE, texts.SHARE, texts.PAUSED, texts.VISITS, texts.ESTIMATE, texts.RATIO)
     return Table(texts.STEPS, (Column(texts.STEP), *(Column(name, True) for name in figures)), tuple(rows))
 
 
-def _step_row(step: StepTime, total: int, words: Words) -> tuple[Cell, ...]:
+def _step_row(step: StepTime, total: int, threshold: Fraction, words: Words) -> tuple[Cell, ...]:
     paused = sum(each.pause_seconds for each in step.sessions) if step.sessions else None
     visits = len(step.sessions) or None
     ratio, share = _ratio(step.active_seconds, step.estimated_seconds), _ratio(step.active_seconds, total)
@@ -113,7 +121,7 @@ def _step_row(step: StepTime, total: int, words: Words) -> tuple[Cell, ...]:
         Cell(words.duration(paused), paused),
         Cell(words.count(visits), visits),
         Cell(words.duration(step.estimated_seconds), step.estimated_seconds),
-        Cell(words.percent(ratio), ratio),
+        Cell(_ratio_text(step.active_seconds, step.estimated_seconds, threshold, words), ratio),
     )
 
 

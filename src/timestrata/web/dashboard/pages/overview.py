@@ -268,7 +268,8 @@ def _team(view: View, history: History) -> Mapping[str, Any]:
 
 
 def _recent(view: View, history: History) -> Mapping[str, Any]:
-    return {"recent": questions.overview(view, history).recent[:_MOST_ROWS]}
+    threshold = float(history.settings.gap_threshold)
+    return {"recent": questions.overview(view, history).recent[:_MOST_ROWS], "threshold": threshold}
 
 
 PAGE = Page(

@@ -29,6 +29,7 @@ def _list(view: View, history: History) -> Mapping[str, Any]:
         "next": page.next,
         "archived_before": raw_from if is_cut else None,
         "most": MOST_DOWNLOADED,
+        "threshold": float(history.settings.gap_threshold),
     }
 
 

@@ -124,8 +124,9 @@ def _done(view: View, history: History) -> Mapping[str, Any]:
         done = history.tracking.workflow(user, name)
         with suppress(UnknownWorkflow):  # it is held, or was archived or deleted meanwhile
             fact = history.workflow(user, name).workflow
-            whole, steps = compare(fact, history.settings.gap_threshold)
-            return {"done": done, "whole": whole, "steps": steps}
+            threshold = history.settings.gap_threshold
+            whole, steps = compare(fact, threshold)
+            return {"done": done, "whole": whole, "steps": steps, "threshold": float(threshold)}
         return {**nothing, "done": done}
     return nothing
 
