@@ -111,7 +111,8 @@ def test_a_list_tells_the_day_on_which_a_ticket_counts(one: Served) -> None:
     assert (row.workflow_id, row.day) == ("late", date(2025, 3, 21))
     assert "21 Mar 2025, 05:00 (Asia/Kolkata)" in listed
     assert recent["text"] == "21 Mar 2025, 05:00 (Asia/Kolkata)"
-    assert "21 Mar 2025, 05:00" in alone.text_of("main")
+    assert "Started21 Mar 2025, 04:00 (Asia/Kolkata)" in alone.text_of("facts")
+    assert "Completed21 Mar 2025, 05:00 (Asia/Kolkata)" in alone.text_of("facts")
 
 
 def test_a_gap_reads_as_one_wherever_its_ratio_stands(one: Served) -> None:

@@ -59,14 +59,15 @@ def _found(words: Words, history: History, user: str, workflow_id: str) -> Mappi
         if day is None:
             raise
         return {"ticket": workflow_id, "workflow": None, "archived_on": day}
-    one = recorded.workflow
+    one, threshold = recorded.workflow, history.settings.gap_threshold
+    facts = list(_facts(recorded, threshold, words))
     if one.timezone is not None:
         words = replace(words, zone=zone(one.timezone))
-    days, threshold = list(_days(one, words)), history.settings.gap_threshold
+    days = list(_days(one, words))
     return {
         "ticket": one.ticket_key,
         "workflow": one,
-        "facts": list(_facts(recorded, threshold, words)),
+        "facts": facts,
         "steps": _steps(one, threshold, words),
         "days": days[:MOST_DAYS_DRAWN],
         "more_days": len(days) > MOST_DAYS_DRAWN,
@@ -80,12 +81,13 @@ def _found(words: Words, history: History, user: str, workflow_id: str) -> Mappi
 
 
 def _facts(recorded: Recorded, threshold: Fraction, words: Words) -> Iterator[tuple[str, str]]:
+    """Yield what is known of it as a whole; `words` are the reader's, so that another zone is named."""
     one = recorded.workflow
     yield texts.PERSON, one.user_id
     yield texts.TICKET_TYPE, one.ticket_type
     yield texts.TEMPLATE, one.template
-    yield texts.STARTED, words.moment(one.started_at)
-    yield texts.ENDED, words.moment(one.completed_at)
+    yield texts.STARTED, _filed(one.started_at, one.timezone, words)
+    yield texts.ENDED, _filed(one.completed_at, one.timezone, words)
     yield texts.ACTIVE, words.duration(one.active_seconds)
     yield texts.PAUSED, words.duration(sum(each.pause_seconds for step in one.steps for each in step.sessions))
     yield texts.ESTIMATE, words.duration(one.estimated_seconds)
@@ -96,6 +98,10 @@ def _facts(recorded: Recorded, threshold: Fraction, words: Words) -> Iterator[tu
 
 def _ratio(actual: int, estimated: int | None) -> float | None:
     return actual / estimated if estimated else None
+
+
+def _filed(at: datetime, timezone: str | None, words: Words) -> str:
+    return words.moment(at) if timezone is None else words.filed(at, timezone)
 
 
 def _ratio_text(actual: int, estimated: int | None, threshold: Fraction, words: Words) -> str:
