@@ -685,6 +685,13 @@ def test_what_is_archived_is_told_where_it_is_left_out(
     assert "are in the archive: `timestrata archive restore` brings them back." in " ".join(listed.stdout.split())
 
 
+def test_what_did_not_change_is_not_said_to_be_archived(team: CommandLine) -> None:
+    told = team("workflows", "--user", "ada", "--modified-after", "999999").stdout
+
+    assert "archive" not in told
+    assert "Nothing was completed by ada" in " ".join(told.split())
+
+
 def test_all_time_is_not_told_to_look_further(team: CommandLine) -> None:
     for command in (("workflows", "--type", "nope"), ("alerts", "--type", "nope")):
         told = team(*command, "--range", "all_time").stdout

@@ -37,7 +37,9 @@ def export(
     dates = chosen_dates(preset, first, last, day, "all_time")
     with open_to_read(database, day) as history, _target(target) as stream:
         count = _write(history.facts(dates, user), stream)
-        archived = history.summary(dates, user).completed - count
+        whole = history.summary(dates, user)
+        # What was recorded meanwhile is not archived.
+        archived = 0 if whole.coverage.sealed_through is None else whole.completed - count
     where = "" if target is None else f" to {name(str(target))}"
     screen.note(f"{plural(count, 'workflow')} exported{where}")
     if archived > 0:

@@ -113,8 +113,8 @@ def workflows(
         found = history.workflows(dates, user, ticket_type, limit=limit, after=after, modified_after=modified_after)
         empty = None
         if not found.workflows:
-            done = 0 if after else history.summary(dates, user, ticket_type).completed
-            if done:
+            done = history.summary(dates, user, ticket_type).completed
+            if done and after is None and modified_after is None:  # of a whole range; all of it is archived then
                 is_one = done == 1
                 empty = (
                     f"{plural(done, 'completed workflow')} of this range {'is' if is_one else 'are'} in the archive: "
