@@ -64,6 +64,34 @@ def open_details(page: Page) -> None:
     page.evaluate("() => document.querySelectorAll('details.as-table').forEach(each => { each.open = true })")
 
 
+_BROKEN = """() => [...document.querySelectorAll("th, td, h1, h2, h3")].flatMap(each => {
+  const broken = [], texts = document.createTreeWalker(each, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+    const range = document.createRange()
+    range.setStart(texts.currentNode, word.index)
+    range.setEnd(texts.currentNode, word.index + word[0].length)
+    if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0])
+  }
+  return broken
+})"""
+"""The words of tables and headings that stand on more than one line."""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_words_in_tables_and_headings_stay_whole(chromium: Chromium, look_site: Site, path: str) -> None:
+    found: dict[tuple[int, int], list[str]] = {}
+    with chromium.visitor(look_site, size=NARROW) as visitor:
+        page = visitor.open(path + QUERY)
+        for size in (NARROW, PHONE, (1100, 900), DESKTOP):
+            resize(page, size)
+            until_drawn(page)
+            open_details(page)
+            page.wait_for_function(FRAMES)
+            found[size] = page.evaluate(_BROKEN)
+
+    assert {size: broken for size, broken in found.items() if broken} == {}
+
+
 # What a label or a stretched link covers is pressed too; a link in a sentence may be as small as its letters.
 _SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
   .filter(each => each.checkVisibility() && !each.closest("p, td, th, svg, .unseen") && !each.matches(".skip"))
