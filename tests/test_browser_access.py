@@ -92,6 +92,19 @@ def test_words_in_tables_and_headings_stay_whole(chromium: Chromium, look_site: 
     assert {size: broken for size, broken in found.items() if broken} == {}
 
 
+def test_a_table_fades_where_it_goes_on(chromium: Chromium, look_site: Site) -> None:
+    with chromium.visitor(look_site, size=PHONE) as visitor:
+        page = visitor.open("/team" + QUERY)
+        table = page.locator("#people .scroll")
+        expect(table).to_have_attribute("data-more", "right")
+        table.evaluate("each => { each.scrollLeft = 40 }")
+        expect(table).to_have_attribute("data-more", "both")
+        table.evaluate("each => { each.scrollLeft = each.scrollWidth }")
+        expect(table).to_have_attribute("data-more", "left")
+        resize(page, DESKTOP)
+        expect(table).not_to_have_attribute("data-more", re.compile(""))
+
+
 # What a label or a stretched link covers is pressed too; a link in a sentence may be as small as its letters.
 _SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
   .filter(each => each.checkVisibility() && !each.closest("p, td, th, svg, .unseen") && !each.matches(".skip"))

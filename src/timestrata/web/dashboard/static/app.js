@@ -3,6 +3,7 @@ import {draw} from "./charts.js";
 import {listen} from "./live.js";
 import {handleCards} from "./cards.js";
 import {closeByEscape} from "./kpi.js";
+import {handleTables} from "./tables.js";
 import {chooseTheme} from "./theme.js";
 import {handleGaps} from "./undo.js";
 import {handleWork, runTimers} from "./work.js";
@@ -10,6 +11,7 @@ import {handleKeys} from "./keys.js";
 
 chooseTheme();
 handleCards();
+handleTables();
 closeByEscape();
 handleGaps();
 handleWork();

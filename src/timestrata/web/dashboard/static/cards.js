@@ -1,6 +1,7 @@
 // Cards: swapped one by one for what the server has now, with focus, scroll and opened tables kept.
 import {draw} from "./charts.js";
 import {leave, say, strings} from "./page.js";
+import {watchTables} from "./tables.js";
 
 let asked = 0;
 
@@ -89,6 +90,7 @@ function swap(card, other) {
   card.replaceWith(fresh);
   fresh.querySelectorAll("details").forEach((each, number) => { each.open = opened.has(nameOf(each, number)); });
   fresh.querySelectorAll(".scroll").forEach((each, number) => { [each.scrollLeft, each.scrollTop] = tables[number] ?? [0, 0]; });
+  watchTables(fresh);
   fields(fresh).forEach((field, number) => typeAgain(field, typed[number]));
   refocus(fresh, focus);
 }
@@ -124,6 +126,7 @@ function plain(card) {
     delete plot.dataset.drawn;
   }
   for (const each of copy.querySelectorAll("details")) each.open = false;
+  for (const each of copy.querySelectorAll(".scroll")) delete each.dataset.more;
   return copy.outerHTML;
 }
 
