@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -90,6 +91,24 @@ def test_words_in_tables_and_headings_stay_whole(chromium: Chromium, look_site: 
             found[size] = page.evaluate(_BROKEN)
 
     assert {size: broken for size, broken in found.items() if broken} == {}
+
+
+def test_on_a_phone_steps_can_be_started_without_moving_their_table(
+    chromium: Chromium, site_of: Callable[..., Site]
+) -> None:
+    site = site_of()
+    steps = ["Reproduce", "Check the correction", "Documentation"]
+    site.history.tracking.put_template("Bug verification", "Bug", steps, estimated_seconds=3900)
+    site.history.tracking.start_workflow("ana", "Bug verification", "SHOP-1")
+    with chromium.visitor(site, user="ana", size=NARROW) as visitor:
+        page = visitor.open("/work")
+        buttons = page.locator(".task table button")
+        card = page.locator(".task .scroll").bounding_box()
+        boxes = [each.bounding_box() for each in buttons.all()]
+
+    assert card is not None
+    assert boxes
+    assert all(box is not None and box["x"] + box["width"] <= card["x"] + card["width"] - 36 for box in boxes)
 
 
 def test_a_table_fades_where_it_goes_on(chromium: Chromium, look_site: Site) -> None:
