@@ -124,6 +124,25 @@ def test_a_table_fades_where_it_goes_on(chromium: Chromium, look_site: Site) -> 
         expect(table).not_to_have_attribute("data-more", re.compile(""))
 
 
+_CROSSED = """() => [...document.querySelectorAll(".kpi")].filter(each => {
+  const line = each.querySelector(".spark").getBoundingClientRect()
+  const texts = each.querySelectorAll("h2, .value, .level, .change > span")
+  return [...texts].flatMap(text => [...text.getClientRects()]).some(box =>
+    box.left < line.right && box.right > line.left && box.top < line.bottom && box.bottom > line.top)
+}).map(each => each.id)"""
+"""The key figures whose line and text meet."""
+
+
+@pytest.mark.parametrize("width", [320, 390, 560, 768, 1001, 1100, 1290, 1390, 1440])
+def test_no_line_of_a_key_figure_crosses_its_text(chromium: Chromium, look_site: Site, width: int) -> None:
+    with chromium.visitor(look_site, size=(width, 900)) as visitor:
+        page = visitor.open("/?range=all_time")
+        page.locator("#kpi-mean data.value").evaluate("each => { each.textContent = '1,234 h 07 min' }")
+        crossed = page.evaluate(_CROSSED)
+
+    assert crossed == []
+
+
 # What a label or a stretched link covers is pressed too; a link in a sentence may be as small as its letters.
 _SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
   .filter(each => each.checkVisibility() && !each.closest("p, td, th, svg, .unseen") && !each.matches(".skip"))
