@@ -143,6 +143,20 @@ def test_no_line_of_a_key_figure_crosses_its_text(chromium: Chromium, look_site:
     assert crossed == []
 
 
+def test_the_button_of_the_period_never_stands_alone(chromium: Chromium, look_site: Site) -> None:
+    alone = []
+    with chromium.visitor(look_site) as visitor:
+        page = visitor.open("/" + QUERY)
+        for width in (320, 390, 768, 1100, 1180, 1240, 1440):
+            resize(page, (width, 900))
+            boxes = [page.locator(f"#period {name}").bounding_box() for name in ("select[name=ticket_type]", "button")]
+            field, button = (0 if box is None else box["y"] + box["height"] / 2 for box in boxes)
+            if abs(field - button) > 4:
+                alone.append(width)
+
+    assert alone == []
+
+
 # What a label or a stretched link covers is pressed too; a link in a sentence may be as small as its letters.
 _SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
   .filter(each => each.checkVisibility() && !each.closest("p, td, th, svg, .unseen") && !each.matches(".skip"))
