@@ -219,6 +219,22 @@ def test_a_step_that_always_took_the_same_time_is_seen() -> None:
         assert marks(history) == []
 
 
+def test_a_step_of_nearly_the_same_times_is_wide_enough_to_be_seen() -> None:
+    with open_history("sqlite://", clock=lambda: NOW) as history:
+        history.record(
+            made(f"{number}", completed_at=NOW, steps=(StepTime(0, "Report", 300 + number, 9000),))
+            for number in range(8)
+        )
+        chart = specs.steps(history.steps("last_90_days"))
+
+    with Image.open(io.BytesIO(pictures.picture(chart, "png", width=500, scale=1))) as picture:
+        below = picture.convert("RGB").crop((0, picture.height * 2 // 5, *picture.size))  # of the legend
+
+    blue = tuple(bytes.fromhex(PALETTES["light"].slots[0].removeprefix("#")))
+    lines = [[below.getpixel((x, y)) for x in range(below.width)] for y in range(below.height)]
+    assert max(line.count(blue) for line in lines) >= 4
+
+
 def test_steps_have_the_percentiles_of_the_report(team: History) -> None:
     report = team.steps("last_90_days")
 

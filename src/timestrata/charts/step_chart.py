@@ -14,6 +14,8 @@ MOST_STEPS = 40
 _ROW_HEIGHT = 30
 _SHARE = 0.58
 """How much of the width is left beside the labels."""
+_LEAST_WIDTH, _LEAST_ROOM = 8, 100
+"""Of a bar, and of the plot, in pixels."""
 _MINUTES_UP_TO = 3 * 3600
 """The longest time that is drawn in minutes."""
 
@@ -30,7 +32,7 @@ def steps(report: StepReport, *, theme: str = "light") -> dict[str, Any]:
     """
     palette = palette_of(theme)
     rows = list(_rows(_longest(report.steps)))
-    longest = max((row[name] or 0 for row in rows for name in _TIMES), default=0)
+    longest = _longest_time(rows)
     unit, title = (60, t.MINUTES) if longest <= _MINUTES_UP_TO else (3600, t.HOURS)
     axis = {"title": title, "format": ",.1~f", "tickCount": 6} if rows else None
     names = {name: name.removesuffix("_seconds") for name in _TIMES}
@@ -124,11 +126,11 @@ def _layers(
         "mark": {"type": "bar", "cornerRadius": 4},
         "encoding": {"x": x, "x2": {"field": "p75"}, "color": _colour(rows, palette), "tooltip": _tooltip()},
     }
-    if any(row["p25_seconds"] == row["p75_seconds"] for row in rows):  # a bar without a width is not seen
+    if any(_is_thin(row, _longest_time(rows)) for row in rows):
         yield {
-            "mark": {"type": "tick", "thickness": 8, "height": 17, "cornerRadius": 3},
+            "mark": {"type": "tick", "thickness": _LEAST_WIDTH, "height": 17, "cornerRadius": 3, "opacity": 1},
             "encoding": {"x": {**x, "field": "p50"}, "color": _colour(rows, palette), "tooltip": _tooltip()},
-            "transform": [{"filter": "datum.p25 == datum.p75"}],
+            "transform": [{"filter": f"(datum.p75 - datum.p25) * {ROOM} * {_SHARE} < {_LEAST_WIDTH * (longest or 1)}"}],
         }
     yield {
         "mark": {"type": "tick", "color": palette.ground, "thickness": 2.5, "height": 13},
@@ -144,6 +146,18 @@ def _layers(
         "encoding": {"x": {**x, "field": "end"}, "text": {"field": "ratio_text", "type": "nominal"}},
         "transform": [{"calculate": "max(datum.p90, datum.estimate || 0)", "as": "end"}],
     }
+
+
+def _longest_time(rows: Sequence[dict[str, Any]]) -> int:
+    return max((row[name] or 0 for row in rows for name in _TIMES), default=0)
+
+
+def _is_thin(row: dict[str, Any], longest_seconds: int) -> bool:
+    """Tell whether a bar may be so thin that the light tick of its median hides it: in a narrow plot, most are."""
+    if row["p25_seconds"] is None or row["p75_seconds"] is None:
+        return False
+    spread: int = row["p75_seconds"] - row["p25_seconds"]
+    return spread * _LEAST_ROOM < _LEAST_WIDTH * (longest_seconds or 1)
 
 
 def _colour(rows: Sequence[dict[str, Any]], palette: Palette) -> dict[str, Any]:
