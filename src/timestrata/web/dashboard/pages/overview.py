@@ -22,6 +22,8 @@ from timestrata.wording.words import Words
 MOST_BARS = 120
 _LEAST_TO_DRAW = 3
 _MOST_TYPES = 8
+_MOST_BRIEF = 5
+"""Ticket types in the short table under their chart; with more the card is higher than the trend beside it."""
 _MOST_ROWS = 6
 _MOST_PEOPLE = 10
 
@@ -183,7 +185,7 @@ def _types(view: View, history: History) -> Mapping[str, Any]:
     summary = questions.overview(view, history).summary
     most = max(summary.by_ticket_type, key=lambda name: summary.by_ticket_type[name].completed, default="")
     return {
-        "brief": _brief(summary, view.words) if len(summary.by_ticket_type) <= _MOST_TYPES else None,
+        "brief": _brief(summary, view.words) if len(summary.by_ticket_type) <= _MOST_BRIEF else None,
         "table": types_table(summary, view.words) if summary.by_ticket_type else None,
         "links": {name: view.link("/tickets", ticket_type=name) for name in summary.by_ticket_type},
         "lines": [] if summary.by_ticket_type else [texts.TYPES_NONE],
@@ -195,7 +197,7 @@ def _types(view: View, history: History) -> Mapping[str, Any]:
 def _brief(summary: Summary, words: Words) -> Table:
     """Return the ticket types in three columns, those with the most tickets first.
 
-    Of more than a few the whole table under the chart has to do: with both the card was three screens high.
+    Of more than a few the whole table under the chart has to do: of 24 types the card was three screens high with both.
     """
     ordered = sorted(summary.by_ticket_type.items(), key=lambda item: -item[1].completed)
     rows = tuple(
