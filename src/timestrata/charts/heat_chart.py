@@ -8,7 +8,7 @@ from typing import Any
 
 from timestrata.answers import Overview, TrendReport
 from timestrata.calendar import DateRange, next_bucket
-from timestrata.charts.themes import ROOM, Palette, frame, palette_of
+from timestrata.charts.themes import MOST, ROOM, Palette, frame, palette_of
 from timestrata.errors import InvalidRequest
 from timestrata.wording import charts as t
 
@@ -35,9 +35,10 @@ def heatmap(report: TrendReport, *, theme: str = "light", week_start: int = 0) -
     rows = _rows(report, week_start)
     weeks = list(dict.fromkeys(row["week"] for row in rows))
     few = len(weeks) <= _FEW_WEEKS
-    layers = [_cells(rows, palette), *([_hours(rows, len(weeks), palette)] if few else [])]
+    most = max((row["value"] for row in rows), default=0)
+    layers = [_cells(palette), *([_hours(len(weeks), palette)] if few else [])]
     return {
-        **frame(palette, t.HEAT_OF.format(range=report.dates)),
+        **frame(palette, t.HEAT_OF.format(range=report.dates), most or len(palette.heat) - 1),
         "height": 7 * _ROW_HEIGHT,
         "datasets": {"days": rows},
         "data": {"name": "days"},
@@ -129,10 +130,9 @@ def _down(week_start: int) -> dict[str, Any]:
     }
 
 
-def _cells(rows: Sequence[dict[str, Any]], palette: Palette) -> dict[str, Any]:
-    most = max((row["value"] for row in rows), default=0)
+def _cells(palette: Palette) -> dict[str, Any]:
     steps = len(palette.heat) - 1
-    limits = [1 if place == 0 else most * place / steps for place in range(steps)] if most else [1, 2, 3, 4]
+    limits = [1, *({"expr": f"max(1, {MOST} * {place} / {steps})"} for place in range(1, steps))]
     return {
         "mark": {"type": "rect", "cornerRadius": 3},
         "encoding": {
@@ -150,16 +150,15 @@ def _cells(rows: Sequence[dict[str, Any]], palette: Palette) -> dict[str, Any]:
     }
 
 
-def _hours(rows: Sequence[dict[str, Any]], weeks: int, palette: Palette) -> dict[str, Any]:
+def _hours(weeks: int, palette: Palette) -> dict[str, Any]:
     """Return the hours as text where there is room, in the colour that is read on the cell."""
-    most = max((row["value"] for row in rows), default=0)
     return {
         "transform": [{"filter": "datum.value > 0"}],
         "mark": {"type": "text", "fontSize": 11, "opacity": {"expr": f"{ROOM} / {weeks} < 42 ? 0 : 1"}},
         "encoding": {
             "text": {"field": "hours", "type": "nominal"},
             "color": {
-                "condition": {"test": f"datum.value >= {most / 2}", "value": palette.ground},
+                "condition": {"test": f"datum.value >= {MOST} / 2", "value": palette.ground},
                 "value": palette.text,
             },
         },

@@ -7,7 +7,7 @@ from typing import Any
 
 from timestrata.answers import StepFigures, StepReport
 from timestrata.charts.slots import unlike
-from timestrata.charts.themes import ROOM, Palette, frame, legend, palette_of
+from timestrata.charts.themes import MOST, ROOM, Palette, frame, legend, palette_of
 from timestrata.wording import charts as t
 
 MOST_STEPS = 40
@@ -32,12 +32,12 @@ def steps(report: StepReport, *, theme: str = "light") -> dict[str, Any]:
     """
     palette = palette_of(theme)
     rows = list(_rows(_longest(report.steps)))
-    longest = _longest_time(rows)
+    longest = max((row[name] or 0 for row in rows for name in _TIMES), default=0)
     unit, title = (60, t.MINUTES) if longest <= _MINUTES_UP_TO else (3600, t.HOURS)
     axis = {"title": title, "format": ",.1~f", "tickCount": 6} if rows else None
     names = {name: name.removesuffix("_seconds") for name in _TIMES}
     return {
-        **frame(palette, t.STEPS_OF.format(range=report.dates)),
+        **frame(palette, t.STEPS_OF.format(range=report.dates), longest / unit or 1),
         "height": max(len(rows), 1) * _ROW_HEIGHT,
         "datasets": {"steps": rows},
         "data": {"name": "steps"},
@@ -46,22 +46,29 @@ def steps(report: StepReport, *, theme: str = "light") -> dict[str, Any]:
                 {"calculate": f"datum.{name} == null ? null : datum.{name} / {unit}", "as": short}
                 for name, short in names.items()
             ),
-            *({"calculate": _duration(f"datum.{name}"), "as": f"{short}_text"} for name, short in names.items()),
             {"calculate": _RATIO_TEXT, "as": "ratio_text"},
         ],
         "encoding": {"y": _down(rows, palette)},
-        "layer": list(_layers(rows, palette, axis, longest / unit)),
+        "layer": list(_layers(rows, palette, axis, longest)),
     }
 
 
 _RATIO_TEXT = "datum.ratio == null ? '' : (datum.ratio > 1 ? '▲ ' : '') + format(datum.ratio, '.0%')"
 
 
-def _duration(seconds: str) -> str:
-    """Return the expression of seconds as people write them: 12 s, 45 min, 2 h 07 min."""
-    minutes = f"round({seconds} / 60)"
-    long = f"floor({minutes} / 60) + ' h ' + pad(toString({minutes} % 60), 2, '0', 'left') + ' min'"
-    return f"{seconds} == null ? '–' : {seconds} < 60 ? {seconds} + ' s' : {minutes} < 60 ? {minutes} + ' min' : {long}"
+def _duration(seconds: float | None) -> str:
+    """Return seconds as people write them.
+
+    >>> [_duration(seconds) for seconds in (None, 11.6, 2700, 3599, 7620)]
+    ['–', '12 s', '45 min', '1 h 00 min', '2 h 07 min']
+    """
+    if seconds is None:
+        return "–"
+    whole = int(seconds + 0.5)
+    minutes = (whole + 30) // 60
+    if whole < 60:
+        return f"{whole} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _longest(steps: Sequence[StepFigures]) -> Sequence[StepFigures]:
@@ -77,16 +84,20 @@ def _rows(steps: Sequence[StepFigures]) -> Iterator[dict[str, Any]]:
         label = t.STEP.format(template=step.template, step=step.step_name) if several else step.step_name
         label = unlike(label, taken)
         taken.add(label)
-        yield {
-            "label": label,
-            "template": step.template,
-            "step": step.step_name,
-            "completed": step.completed,
+        times = {
             "p25_seconds": step.p25_seconds,
             "p50_seconds": step.p50_seconds,
             "p75_seconds": step.p75_seconds,
             "p90_seconds": step.p90_seconds,
             "estimate_seconds": step.mean_estimated_seconds,
+        }
+        yield {
+            "label": label,
+            "template": step.template,
+            "step": step.step_name,
+            "completed": step.completed,
+            **times,
+            **{name.replace("seconds", "text"): _duration(seconds) for name, seconds in times.items()},
             "ratio": step.estimate_ratio,
             "state": _state(step),
         }
@@ -111,7 +122,7 @@ def _layers(
     rows: Sequence[dict[str, Any]], palette: Palette, axis: dict[str, Any] | None, longest: float
 ) -> Iterator[dict[str, Any]]:
     # The ratio stands behind the longest line, and needs room for 55 pixels of text.
-    most = {"expr": f"{longest or 1} * (1 + 55 / max(55, {ROOM} * {_SHARE} - 60))"}
+    most = {"expr": f"{MOST} * (1 + 55 / max(55, {ROOM} * {_SHARE} - 60))"}
     scale = {"domain": [0, most], "nice": False}
     x = {"field": "p25", "type": "quantitative", "axis": axis, "scale": scale}
     yield {
@@ -126,11 +137,11 @@ def _layers(
         "mark": {"type": "bar", "cornerRadius": 4},
         "encoding": {"x": x, "x2": {"field": "p75"}, "color": _colour(rows, palette), "tooltip": _tooltip()},
     }
-    if any(_is_thin(row, _longest_time(rows)) for row in rows):
+    if any(_is_thin(row, longest) for row in rows):
         yield {
             "mark": {"type": "tick", "thickness": _LEAST_WIDTH, "height": 17, "cornerRadius": 3, "opacity": 1},
             "encoding": {"x": {**x, "field": "p50"}, "color": _colour(rows, palette), "tooltip": _tooltip()},
-            "transform": [{"filter": f"(datum.p75 - datum.p25) * {ROOM} * {_SHARE} < {_LEAST_WIDTH * (longest or 1)}"}],
+            "transform": [{"filter": f"(datum.p75 - datum.p25) * {ROOM} * {_SHARE} < {_LEAST_WIDTH} * {MOST}"}],
         }
     yield {
         "mark": {"type": "tick", "color": palette.ground, "thickness": 2.5, "height": 13},
@@ -148,11 +159,7 @@ def _layers(
     }
 
 
-def _longest_time(rows: Sequence[dict[str, Any]]) -> int:
-    return max((row[name] or 0 for row in rows for name in _TIMES), default=0)
-
-
-def _is_thin(row: dict[str, Any], longest_seconds: int) -> bool:
+def _is_thin(row: dict[str, Any], longest_seconds: float) -> bool:
     """Tell whether a bar may be so thin that the light tick of its median hides it: in a narrow plot, most are."""
     if row["p25_seconds"] is None or row["p75_seconds"] is None:
         return False

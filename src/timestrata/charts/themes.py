@@ -64,14 +64,25 @@ def palette_of(theme: str) -> Palette:
     raise InvalidRequest("theme", theme, f"one of {', '.join(THEMES)}")
 
 
-def frame(palette: Palette, description: str) -> dict[str, Any]:
-    """Return what every chart has in common: as wide as what holds it, in the colours and letters of the theme."""
+MOST = "most"
+"""The parameter that holds the number in which a scale ends.
+
+Numbers that follow from the rows are parameters, and the description is at the top: without these and the datasets a
+specification is the same before and after a change, so that a page compiles it once (shapes.js).
+"""
+
+
+def frame(palette: Palette, description: str, most: float) -> dict[str, Any]:
+    """Return what every chart has in common: as wide as what holds it, in the colours and letters of the theme.
+
+    most: the value of the parameter MOST.
+    """
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": description,
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "params": [{"name": ROOM, "expr": "width && containerSize()[0] || 600"}],
+        "params": [{"name": ROOM, "expr": "width && containerSize()[0] || 600"}, {"name": MOST, "value": most}],
         "background": palette.ground,
         "padding": {"left": 2, "top": 4, "right": 10, "bottom": 2},
         "config": _config(palette),

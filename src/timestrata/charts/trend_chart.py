@@ -11,7 +11,7 @@ from typing import Any
 from timestrata.answers import TrendMeasure, TrendPoint, TrendReport
 from timestrata.calendar import Bucket
 from timestrata.charts.slots import OTHER_SLOT, gathered, slots_of, unlike
-from timestrata.charts.themes import Palette, frame, legend, palette_of
+from timestrata.charts.themes import MOST, Palette, frame, legend, palette_of
 from timestrata.wording import charts as t
 
 _HEIGHT = 250
@@ -80,7 +80,7 @@ def trend(
     form = t.TREND_OF if is_stacked else t.TREND_OF_TOTAL
     description = form.format(measure=t.MEASURES[report.measure], bucket=report.bucket, range=report.dates)
     return {
-        **frame(palette, description),
+        **frame(palette, description, highest or 1),
         "height": _HEIGHT,
         "datasets": {"bars": bars, "lines": lines},
         "encoding": {"x": _across(report)},
@@ -230,7 +230,7 @@ def _bar_layer(
                 "field": "low",
                 "type": "quantitative",
                 "axis": _height_axis(report.measure, measure, highest),
-                "scale": {"domain": [0, highest], "nice": True},
+                "scale": {"domain": [0, {"expr": MOST}], "nice": True},
             },
             "y2": {"field": "high"},
             "fill": fill,

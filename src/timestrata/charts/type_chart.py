@@ -7,7 +7,7 @@ from typing import Any
 
 from timestrata.answers import Summary
 from timestrata.charts.slots import OTHER_SLOT, gathered, slots_of
-from timestrata.charts.themes import Palette, frame, palette_of
+from timestrata.charts.themes import MOST, Palette, frame, palette_of
 from timestrata.wording import charts as t
 
 _ROW_HEIGHT = 38
@@ -37,7 +37,7 @@ def types(
     titles = {"name": t.TICKET_TYPE, "shown": t.TICKETS, "hours": t.HOURS_WORKED}
     href = {"href": {"field": "link", "type": "nominal"}} if any("link" in bar for bar in bars) else {}
     return {
-        **frame(palette, t.TYPES_OF.format(range=summary.dates)),
+        **frame(palette, t.TYPES_OF.format(range=summary.dates), most * _ROOM_FOR_NUMBERS or 1),
         "height": max(len(bars), 1) * (_ROW_HEIGHT if len(bars) <= _FEW else _NARROW_ROW_HEIGHT),
         "datasets": {"bars": bars},
         "data": {"name": "bars"},
@@ -52,7 +52,7 @@ def types(
                 "scale": {"domain": [bar["name"] for bar in bars], "paddingInner": 0.55, "paddingOuter": 0.3},
                 "axis": {"title": None, "grid": False, "labelLimit": 110, "labelColor": palette.text},
             },
-            "x": _across(most),
+            "x": _across(),
             **href,
         },
         "layer": [
@@ -71,13 +71,13 @@ def types(
     }
 
 
-def _across(most: int) -> dict[str, Any]:
+def _across() -> dict[str, Any]:
     return {
         "field": "value",
         "type": "quantitative",
         "stack": None,  # it groups by names, and fails at one of `__proto__`
         "axis": None,  # each bar has its number
-        "scale": {"domain": [0, most * _ROOM_FOR_NUMBERS or 1], "nice": False},
+        "scale": {"domain": [0, {"expr": MOST}], "nice": False},
     }
 
 

@@ -1,6 +1,7 @@
 // Charts: a specification from the server, drawn by Vega. Its expressions are interpreted, because the policy of the
 // pages allows no code that is made from text.
 import {leave, say, strings, theme, vega} from "./page.js";
+import {shaped} from "./shapes.js";
 
 let library;
 
@@ -43,8 +44,9 @@ async function drawOne(plot) {
     room.className = "room";
     room.setAttribute("aria-hidden", "true"); // the label of the plot stands for it, and the table has its figures
     plot.append(room);
-    const view = await embed(room, specification, {
-      renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true},
+    const [known, options] = shaped(specification);
+    const view = await embed(room, known, {
+      ...options, renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true},
     });
     finished.get(plot)?.finalize();
     finished.set(plot, view);
