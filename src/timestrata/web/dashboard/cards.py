@@ -25,6 +25,8 @@ _MARK = "<!--card {}-->"
 _MARKS = re.compile("<!--card ([a-z0-9-]+)-->")
 """No text of anybody's can hold one: it would be escaped."""
 
+_END_OF_HEAD = "</head>"
+
 _TOGETHER_SECONDS = 0.1
 """What is ready within this time is one part: see together()."""
 
@@ -83,9 +85,10 @@ def frame(service: Service, page: Page, pages: Sequence[Page], view: View) -> st
 
 
 async def parts(service: Service, page: Page, html: str, view: View) -> AsyncIterator[str]:
-    """Yield a page in parts: what is around the cards, and each card when it and those before it are there.
+    """Yield a page in parts: its head, what is around the cards, and each card when it and those before it are there.
 
-    They are asked for at the same time, so that the first figures can be read while the last are added up.
+    They are asked for at the same time, so that the first figures can be read while the last are added up. Of the head
+    a browser paints nothing: it has the styles and scripts ready when the first card comes.
     """
     pieces = _MARKS.split(html)
     named = {card.name: card for card in page.cards}
@@ -93,7 +96,9 @@ async def parts(service: Service, page: Page, html: str, view: View) -> AsyncIte
         asyncio.ensure_future(service.run(partial(render, service, page, named[name], view))) for name in pieces[1::2]
     ]
     try:
-        async for part in together(pieces[0], zip(asked, pieces[2::2], strict=True), _TOGETHER_SECONDS):
+        head, end, around = pieces[0].partition(_END_OF_HEAD)
+        yield head + end
+        async for part in together(around, zip(asked, pieces[2::2], strict=True), _TOGETHER_SECONDS):
             yield part
     finally:
         for card in asked:
