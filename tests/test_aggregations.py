@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -156,6 +157,35 @@ def test_groups_are_what_their_facts_say_and_add_up(
 
 def place(group: Aggregation) -> Any:
     return (group.template or "", group.step_index or 0, group.name)
+
+
+@PROFILE
+@given(
+    facts=histories(max_size=6),
+    groups=st.sampled_from(ALLOWED),
+    limit=st.integers(1, 7) | st.just(10_000),
+    fill_gaps=st.booleans(),
+)
+def test_a_limit_leaves_the_first_groups_as_they_are(
+    stores: str, facts: Any, groups: tuple[GroupBy, GroupBy | None], limit: int, fill_gaps: bool
+) -> None:
+    dates = days("2024-02-20", "2024-04-10")
+    with open_history(stores, clock=lambda: NOW) as history:
+        wipe(history.engine)
+        history.record(facts)
+
+        whole = history.aggregations(dates, *groups, fill_gaps=fill_gaps)
+        first = history.aggregations(dates, *groups, fill_gaps=fill_gaps, limit=limit)
+
+    assert whole.count == len(whole.groups)
+    assert first == replace(whole, groups=whole.groups[:limit])
+
+
+@pytest.mark.parametrize("limit", [0, -1, 10_001, True, 1.0, "1"])
+def test_a_limit_is_a_count_of_groups(history: History, limit: Any) -> None:
+    with pytest.raises(InvalidRequest, match="a whole number from 1 to 10000") as refused:
+        history.aggregations("all_time", "user", limit=limit)
+    assert refused.value.argument == "limit"
 
 
 @PROFILE

@@ -112,6 +112,8 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "aggregations of one": lambda one: one.aggregations(
         "all_time", "step", user_id="ada", ticket_type=None, template="QA"
     ),
+    "the first of the aggregations": lambda one: one.aggregations(JUNE, "user", limit=1),
+    "none of the aggregations": lambda one: one.aggregations(JUNE, "user", limit=0),
     "aggregations by weather": lambda one: one.aggregations(JUNE, "weather"),
     "aggregations of what is not kept": lambda one: one.aggregations(JUNE, "step", "ticket_type"),
     "overview": lambda one: one.overview(),

@@ -142,6 +142,7 @@ GROUPINGS: list[tuple[str, Call]] = [
         "?group=template&sub_group=month&ticket_type=Bug&days=20",
         lambda h: h.aggregations(days("2024-05-27", "2024-06-15"), "template", "month", ticket_type="Bug"),
     ),
+    ("?group=user&limit=1", lambda h: h.aggregations("last_30_days", "user", limit=1)),
 ]
 
 

@@ -5,6 +5,7 @@ Cells are added up by the database, into weeks and months too; nothing is read o
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -28,15 +29,21 @@ MOST_GROUPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How a scope is divided. `fill_gaps` adds the days, weeks or months in which there was nothing."""
+    """How a scope is divided.
+
+    `fill_gaps` adds the days, weeks or months in which there was nothing. `limit` is how many of the first groups are
+    answered, None for all.
+    """
 
     group: GroupBy
     sub_group: GroupBy | None = None
     template: str | None = None
     fill_gaps: bool = False
+    limit: int | None = None
 
     def check(self, scope: Scope) -> None:
-        """Raise InvalidRequest for what is no group, comes twice or is not kept."""
+        """Raise InvalidRequest for what is no group, comes twice or is not kept, and for an impossible limit."""
+        check_limit(self.limit)
         for argument, found in (("group", self.group), ("sub_group", self.sub_group)):
             if found not in GROUPS and (found is not None or argument == "group"):
                 raise InvalidRequest(argument, found, f"one of {', '.join(GROUPS)}")
@@ -47,6 +54,12 @@ class Grouping:
             raise InvalidRequest("sub_group", self.sub_group, "no steps with ticket types: steps are kept by template")
         if "step" in both and scope.ticket_type is not None:
             raise InvalidRequest("ticket_type", scope.ticket_type, "none with steps, which are kept by template")
+
+
+def check_limit(limit: int | None) -> None:
+    """Raise InvalidRequest for a limit that is no count of groups."""
+    if limit is not None and not (type(limit) is int and 1 <= limit <= MOST_GROUPS):
+        raise InvalidRequest("limit", limit, f"a whole number from 1 to {MOST_GROUPS}, or None for all")
 
 
 class _Label(NamedTuple):
@@ -88,7 +101,8 @@ def aggregations(snapshot: Snapshot, scope: Scope, grouping: Grouping, today: da
         ticket_type=scope.ticket_type,
         template=grouping.template,
         total=Figures(**figures(total)),
-        groups=_in_order(groups, group, scope.dates, today, subs, sub_group),
+        groups=_in_order(_first(groups, grouping.limit), group, scope.dates, today, subs, sub_group),
+        count=len(groups),
         coverage=coverage(connection, scope.user_id),
     )
 
@@ -183,6 +197,13 @@ def _step_labels(connection: Connection) -> dict[int, _Label]:
         )
     )
     return {number: _Label((of, index, name), name, of, index) for number, of, index, name in rows}
+
+
+def _first(groups: _Groups, limit: int | None) -> _Groups:
+    """Return the first groups of as many; to find the percentiles of one takes 20 µs."""
+    if limit is None or limit >= len(groups):
+        return groups
+    return {label: groups[label] for label in heapq.nsmallest(limit, groups, key=lambda label: label.place)}
 
 
 def _in_order(

@@ -224,8 +224,8 @@ class Aggregation(Figures):
 class AggregationReport:
     """The figures of a range in total and by group, in the order of the groups' names (steps: template, index, name).
 
-    Every group adds up to the total, and its sub-groups to it: completed, active and worked time, estimates and gap
-    alerts, but for users, who may be in several. Steps add up to the active time.
+    Where all groups are here they add up to the total, and its sub-groups to each: completed, active and worked time,
+    estimates and gap alerts, but for users, who may be in several. Steps add up to the active time.
     """
 
     dates: DateRange
@@ -236,6 +236,8 @@ class AggregationReport:
     template: str | None
     total: Figures
     groups: tuple[Aggregation, ...]
+    count: int
+    """Groups that there are; no fewer than are here, of which there may be a limit."""
     coverage: Coverage
 
     def __iter__(self) -> Iterator[Aggregation]:

@@ -466,13 +466,15 @@ class History:
         ticket_type: str | None = None,
         template: str | None = None,
         fill_gaps: bool = False,
+        limit: int | None = None,
     ) -> AggregationReport:
         """Return the figures of a range by user, ticket type, template, step, day, week or month, and within each.
 
-        `fill_gaps` adds the days, weeks or months without anything. Steps are kept by template, so they do not go
-        together with ticket types. Raises InvalidRequest, also for more than 10,000 groups.
+        `fill_gaps` adds the days, weeks or months without anything. `limit` is how many groups are answered at most,
+        the first in their order; None for all. Steps are kept by template, so they do not go together with ticket
+        types. Raises InvalidRequest, also for more than 10,000 groups.
         """
-        grouping = Grouping(group, sub_group, None if template is None else askable(template), fill_gaps)
+        grouping = Grouping(group, sub_group, None if template is None else askable(template), fill_gaps, limit)
 
         def ask(snapshot: Snapshot, scope: Scope) -> AggregationReport:
             return aggregations.aggregations(snapshot, scope, grouping, self._today(snapshot.connection, user_id))

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import httpx2
 
+from timestrata.aggregations import check_limit
 from timestrata.answers import (
     AggregationReport,
     Alert,
@@ -217,10 +218,12 @@ class Client:
         ticket_type: str | None = None,
         template: str | None = None,
         fill_gaps: bool = False,
+        limit: int | None = None,
     ) -> AggregationReport:
         """Return the figures of a range by user, ticket type, template, step, day, week or month, and within each."""
+        check_limit(limit)
         asked: dict[str, object] = {"group": group, "sub_group": sub_group, "fill_gaps": fill_gaps}
-        asked |= {"user_id": user_id, "ticket_type": ticket_type, "template": template}
+        asked |= {"user_id": user_id, "ticket_type": ticket_type, "template": template, "limit": limit}
         return self._requests.get(AggregationReport, "/api/v1/time/aggregations", _days(dates) | asked)
 
     def overview(

@@ -182,6 +182,8 @@ def gap_counts(view: View, history: History) -> tuple[int, int]:
     return tickets, max(0, gaps(view, history).count - tickets)
 
 
-def people(view: View, history: History) -> AggregationReport:
-    """Return the figures by person."""
-    return _kept(view, "people", lambda: history.aggregations(view.range, "user", ticket_type=view.ticket_type))
+def people(view: View, history: History, limit: int) -> AggregationReport:
+    """Return the figures of the first people by name."""
+    return _kept(
+        view, "people", lambda: history.aggregations(view.range, "user", ticket_type=view.ticket_type, limit=limit)
+    )

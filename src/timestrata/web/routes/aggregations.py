@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from timestrata.aggregations import MOST_GROUPS
 from timestrata.answers import By, GroupBy
 from timestrata.history import History
 from timestrata.web.callers import Reader, Reads
@@ -36,6 +37,7 @@ async def aggregations(
     ticket_type: TicketType = None,
     template: Template = None,
     fill_gaps: Annotated[bool, Query(description="Return days, weeks or months without anything too.")] = False,
+    limit: Annotated[int | None, Query(ge=1, le=MOST_GROUPS, description="Return the first groups only.")] = None,
 ) -> Response:
     """Return the figures of a range by group, and in it by sub-group."""
     user = _whose(reader, user_id)
@@ -43,7 +45,7 @@ async def aggregations(
     def ask(history: History) -> object:
         dates = days.dates(history, user)
         named = {"ticket_type": ticket_type, "template": template}
-        return history.aggregations(dates, group, sub_group, user, **named, fill_gaps=fill_gaps)
+        return history.aggregations(dates, group, sub_group, user, **named, fill_gaps=fill_gaps, limit=limit)
 
     return await reader.figures(user, ask)
 

@@ -261,10 +261,10 @@ def _team(view: View, history: History) -> Mapping[str, Any]:
     if view.user is not None or not view.principal.may_read_all:
         return {"people": None}
     questions.await_overview(view, history)
-    report = questions.people(view, history)
+    report = questions.people(view, history, _MOST_PEOPLE)
     return {
-        "people": report.groups[:_MOST_PEOPLE],
-        "more": max(0, len(report.groups) - _MOST_PEOPLE),
+        "people": report.groups,
+        "more": report.count - len(report.groups),
         "least": LEAST_TO_COMPARE,
     }
 
