@@ -99,9 +99,11 @@ def serve(url: str, port: int) -> None:
 
     from timestrata.web.app import create_app
     from timestrata.web.config import Config
+    from timestrata.web.server import settle
 
     with open_history(url, clock=lambda: NOW) as history, open("/dev/null", "w") as log:  # noqa: PTH123
         app = create_app(history, Config(rate_limit=None, log_file=log, clock=lambda: NOW))
+        settle()
         uvicorn.run(app, port=port, log_level="warning", access_log=False)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -26,7 +25,7 @@ from http_reads import free_port, process, serve_real
 
 from timestrata import open_history
 from timestrata.formats.jsonl import workflow_from_json, workflow_to_json
-from timestrata.web.server import _SWITCH_SECONDS, settle
+from timestrata.web.server import settle
 
 PATH = "/api/v1/time/completions"
 
@@ -48,7 +47,6 @@ def serve_bare(port: int) -> None:
 
 def serve_as_a_worker_does(url: str, port: int) -> None:
     """Serve the store with the interpreter set as a worker of `timestrata serve` sets it."""
-    sys.setswitchinterval(_SWITCH_SECONDS)
     settle()
     serve_real(url, port)
 
