@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -473,6 +473,26 @@ def test_an_svg_holds_the_texts_and_a_pdf_opens(team: History) -> None:
     assert {*TYPES, "Average of 4 weeks", "Trend", "Tickets"} <= {text.strip() for text in svg.itertext()}
     assert float(svg.attrib["width"]) == pytest.approx(600, abs=1)
     assert len(pdf.pages) == 1
+
+
+def test_long_names_of_emoji_are_cut_between_two_of_them() -> None:
+    names = tuple(f"{'x' * number}{'🎉🎊🎈🎁' * 12}" for number in range(4))
+    with contextmanager(recorded)((*names, "The others, by name"), 24) as team:
+        charts = all_of(team)
+
+    for kind in ("types", "steps", "trend of completed"):
+        svg = pictures.picture(charts[kind], "svg").decode()
+        labels = "".join(ElementTree.fromstring(svg).itertext())
+        assert all(f"{'x' * number}🎉🎊🎈🎁" in labels for number in range(4)), kind
+        assert "🎁…" in labels or "🎉…" in labels or "🎊…" in labels or "🎈…" in labels, kind
+        assert "🎉🎊🎈🎁" * 5 not in labels, kind
+        assert "The others" in labels, kind
+        assert "\ufffd" not in labels, kind
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"chart: found .*, want a specification that can be drawn"):
+        pictures.picture({"mark": "nothing of the kind"}, "svg")
 
 
 def test_an_unknown_form_is_refused(team: History) -> None:
