@@ -29,11 +29,13 @@ from timestrata import (
     InvalidFact,
     InvalidRequest,
     Outcome,
+    RetentionPolicy,
     StepTime,
     TimestrataError,
     UnknownWorkflow,
     UnsupportedDatabase,
     errors,
+    open_history,
 )
 from timestrata.cli import app
 from timestrata.cli.machine import Machine
@@ -497,23 +499,38 @@ def test_a_pause_of_long_ago_under_its_key_is_answered_as_it_was(history: Histor
     assert history.tracking.workflow("ada", "w1") == before
 
 
-def test_a_change_without_a_revision_is_made_though_others_are_faster(history: History) -> None:
+def test_a_change_without_a_revision_is_made_at_once_though_others_are_faster(history: History) -> None:
     history.record(made("w1"))
-    rivals = 3
+    sent = []
     with transport_to(history) as transport:
 
         def handle(request: httpx2.Request) -> httpx2.Response:
-            nonlocal rivals
-            if request.method == "PUT" and rivals:
-                rivals -= 1
-                history.correct(made("w1", 700 + rivals))
+            sent.append(request.method)
+            history.correct(made("w1", 700))
             return transport.handle_request(request)
 
         token = history.access.create_token("test", ["admin"]).secret
         with client_answered_by(handle, token) as client:
             outcome = client.correct(made("w1", 900))
 
-    assert (outcome.status, outcome.revision) == ("corrected", 5)
+    assert (outcome.status, outcome.revision) == ("corrected", 3)
+    assert sent == ["PUT"]
+
+
+def test_what_is_archived_is_corrected_and_deleted_as_by_the_library(store_url: str, tmp_path: Path) -> None:
+    later, policy = NOW + timedelta(days=400), RetentionPolicy(60, archive=str(tmp_path / "archive"))
+    with open_history(store_url, clock=lambda: NOW) as history:
+        history.record([made("w1"), made("w2")], strict=True)
+    with open_history(store_url, retention=policy, clock=lambda: later) as history:
+        assert history.retention.run().completions == 2
+        with client_of(history) as client:
+            corrected = client.correct(made("w1", 900))
+            deleted = client.delete("ada", "w2")
+
+        assert (corrected.status, corrected.revision) == ("corrected", 2)
+        assert (deleted.status, deleted.revision) == ("deleted", 2)
+        assert history.summary("all_time").active_seconds == 900
+        assert history.audit.verify().ok
 
 
 # ---------------------------------------------------------------------------------------------------------- requests

@@ -13,17 +13,7 @@ from conftest import NOW
 
 from timestrata import open_history
 
-REVIVAL = "what is deleted has no revision to be read, and the service wants one"
-
-globals().update(
-    behaviour_in(
-        test_history,
-        without={
-            "test_a_retry_of_a_deletion_is_a_replay": REVIVAL,
-            "test_a_fact_that_comes_back_keeps_its_zone_only_if_it_names_one": REVIVAL,
-        },
-    )
-)
+globals().update(behaviour_in(test_history, without={}))
 
 
 @pytest.fixture

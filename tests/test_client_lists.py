@@ -14,16 +14,7 @@ from conftest import NOW
 
 from timestrata import open_history
 
-globals().update(
-    behaviour_in(
-        test_lists,
-        without={},
-    )
-    | behaviour_in(
-        test_lists_changes,
-        without={"test_a_deleted_workflow_that_comes_back_is_told": "a client reads the revision that it changes"},
-    )
-)
+globals().update(behaviour_in(test_lists, without={}) | behaviour_in(test_lists_changes, without={}))
 
 
 @pytest.fixture

@@ -13,13 +13,10 @@ from conftest import NOW
 
 from timestrata import open_history
 
-REVIVAL = "what is deleted has no revision to be read, and the service wants one"
-
 globals().update(
     behaviour_in(
         test_reports,
         without={
-            "test_the_revision_changes_with_every_change_and_with_nothing_else": REVIVAL,
             "test_a_week_is_whole_however_it_is_split": "the trend beside it has too many buckets",
         },
     )

@@ -45,7 +45,6 @@ T = TypeVar("T")
 _BATCH = 1000
 _PAGE = 1000
 _COMPLETIONS = "/api/v1/time/completions"
-_TRIES = 4
 _MOST_REVISIONS = 2**31 - 1
 
 
@@ -146,10 +145,8 @@ class Client:
         names = workflow.user_id, workflow.workflow_id
         body, about = workflow_to_json(workflow), dict(zip(("user_id", "workflow_id"), names, strict=True))
 
-        def put(revision: int) -> Outcome:
-            return self._requests.put(Outcome, _completion(names[1]), body, revision, about)
-
-        return self._at_revision(names, expected_revision, put)
+        self._check_revision(names, expected_revision)
+        return self._requests.put(Outcome, _completion(names[1]), body, expected_revision, about)
 
     def delete(self, user_id: str, workflow_id: str, *, expected_revision: int | None = None) -> Outcome:
         """Delete a recorded workflow; the figures become as if it had never been.
@@ -157,23 +154,14 @@ class Client:
         Raises UnknownWorkflow, StaleRevision, FactsSealed.
         """
         about = {"user_id": user_id, "workflow_id": workflow_id}
+        self._check_revision((user_id, workflow_id), expected_revision)
+        path, parameters = _completion(workflow_id), {"user_id": user_id}
+        return self._requests.delete(Outcome, path, parameters, expected_revision, about)
 
-        def delete(revision: int) -> Outcome:
-            path, parameters = _completion(workflow_id), {"user_id": user_id}
-            return self._requests.delete(Outcome, path, parameters, revision, about)
-
-        return self._at_revision((user_id, workflow_id), expected_revision, delete)
-
-    def _at_revision(self, names: tuple[str, str], expected: int | None, change: Callable[[int], Outcome]) -> Outcome:
-        """Make a change at the revision that is expected, else at the one that is there: a service wants it named."""
-        if expected is not None and not 1 <= expected <= _MOST_REVISIONS:  # no header can say it
+    def _check_revision(self, names: tuple[str, str], expected: int | None) -> None:
+        """Raise StaleRevision for a revision that no header can say, and no workflow have."""
+        if expected is not None and not 1 <= expected <= _MOST_REVISIONS:
             raise StaleRevision(*names, expected, self.workflow(*names).revision)
-        for _ in range(_TRIES if expected is None else 0):
-            try:
-                return change(self.workflow(*names).revision)
-            except StaleRevision:  # somebody else was faster
-                continue
-        return change(self.workflow(*names).revision if expected is None else expected)
 
     def dismiss_alert(self, alert_id: str) -> None:
         """Mark a gap alert as dismissed, now. Dismissed ones keep their time. Raises UnknownAlert."""

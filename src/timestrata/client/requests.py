@@ -73,12 +73,12 @@ class Requests:
                 return answer
         return self._read(kind, response, {"key": key, **(about or {})})
 
-    def put(self, kind: type[T], path: str, body: object, revision: int, about: Parameters) -> T:
-        """Replace what is at a revision."""
+    def put(self, kind: type[T], path: str, body: object, revision: int | None, about: Parameters) -> T:
+        """Replace what is at a revision, None: at any."""
         return self._read(kind, self._send("PUT", path, None, _if_match(revision), body), about)
 
-    def delete(self, kind: type[T], path: str, parameters: Parameters, revision: int, about: Parameters) -> T:
-        """Delete what is at a revision."""
+    def delete(self, kind: type[T], path: str, parameters: Parameters, revision: int | None, about: Parameters) -> T:
+        """Delete what is at a revision, None: at any."""
         return self._read(kind, self._send("DELETE", path, parameters, _if_match(revision)), about)
 
     def stream(self, kind: type[T], path: str, lines: bytes) -> T:
@@ -158,8 +158,8 @@ def _problem(response: httpx2.Response) -> dict[str, Any]:
     return {**document, "retry_after_seconds": int(after) if after.isascii() and after.isdecimal() else None}
 
 
-def _if_match(revision: int) -> dict[str, str]:
-    return {"If-Match": f'"{revision}"'}
+def _if_match(revision: int | None) -> dict[str, str]:
+    return {"If-Match": "*" if revision is None else f'"{revision}"'}
 
 
 class _Bearer(httpx2.Auth):
