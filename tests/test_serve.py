@@ -208,7 +208,11 @@ class Running:
         """Send SIGTERM; return the exit code, and the log."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(DEADLINE_SECONDS)
-        return code, [json.loads(line) for line in self.errors.read_text().splitlines()]
+        return code, self.log()
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the lines that are whole."""
+        return [json.loads(line) for line in self.errors.read_text().splitlines(True) if line.endswith("\n")]
 
 
 @contextmanager
@@ -306,6 +310,38 @@ def test_a_listener_does_not_keep_the_server_from_ending(tmp_path: Path) -> None
         code = server.process.wait(DEADLINE_SECONDS)
 
     assert (rest[-1], code) == ("", 0)
+
+
+def test_a_server_ends_when_told_while_a_worker_waits_for_the_database(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    file = str(folder / "store.db")
+    create(file, "--scope", "admin")
+
+    with serving(tmp_path, file, "--workers", "2") as server:
+        folder.rename(tmp_path / "away")
+        os.kill(_workers(server)[0], signal.SIGKILL)
+        while not _waits(server.log()):
+            httpx2.get(f"{server.url}/health")
+        code, log = server.stop()
+
+    assert code == 0
+    assert 8 not in _waits(log)  # seven seconds on, with three more times eight to come
+    assert {line["level"] for line in log} == {"info", "warning"}
+
+
+def _workers(server: Running) -> list[int]:
+    """Return the ids of the processes that serve, when there are two."""
+    found: list[int] = []
+    while len(found) < 2:
+        httpx2.get(f"{server.url}/health")
+        started = (re.match(r"Started server process \[(\d+)", line["event"]) for line in server.log())
+        found = [int(each[1]) for each in started if each]
+    return found
+
+
+def _waits(log: list[dict[str, Any]]) -> list[float]:
+    return [line["again_in_seconds"] for line in log if line["event"] == "database not there yet"]
 
 
 def test_the_link_that_serve_prints_logs_in_once(tmp_path: Path) -> None:

@@ -99,12 +99,13 @@ def test_an_absent_file_is_not_made_by_asking_for_it(tmp_path: Path) -> None:
 
 
 def test_figures_are_told_while_the_database_is_gone(one: Served, outage: Callable[[], Any]) -> None:
-    one.history._wait = lambda seconds: None
+    waits: list[float] = []
+    one.history._wait = waits.append
 
     with outage():
         answer = one.anyone().get("/metrics")
 
-    assert answer.status_code == 200
+    assert (answer.status_code, waits) == (200, [])
     assert "timestrata_workflows_total" in answer.text
     assert "timestrata_active_sessions" not in answer.text
 
@@ -127,6 +128,7 @@ def test_an_outage_is_503_for_those_who_ask(one: Served, outage: Callable[[], An
     with outage():
         answer = client.get("/api/v1/events")
 
+    assert requests(one, "GET", "/api/v1/events", 503) == 1
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert waits == ([1, 2, 4] if backend == "postgresql" else [])  # an absent file is not waited for
@@ -174,9 +176,11 @@ def test_what_leads_nowhere_has_one_label_for_all(one: Served) -> None:
 
 def test_refusals_are_counted_too(one: Served) -> None:
     one.anyone().get("/api/v1/events")
+    one.anyone().get("/api/v1/time/history/ana")
     one.anyone().post("/health")
 
-    assert requests(one, "GET", "unmatched", 401) == 1
+    assert requests(one, "GET", "/api/v1/events", 401) == 1
+    assert requests(one, "GET", "/api/v1/time/history/{user_id}", 401) == 1
     assert requests(one, "POST", "/health", 405) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -29,6 +28,7 @@ from timestrata.web.problems import problem_of
 from timestrata.web.reads import Reads
 from timestrata.web.routes import ROUTERS
 from timestrata.web.service import Service
+from timestrata.web.signals import told_to_end
 from timestrata.web.writes import Writes
 
 _GZIP_LEVEL = 5
@@ -138,18 +138,5 @@ def _signals(service: Service) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def close(number: int, frame: Any) -> None:
-        loop.call_soon_threadsafe(service.closing.set)
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-
-    for number in before:
-        signal.signal(number, close)
-    try:
+    with told_to_end(lambda: loop.call_soon_threadsafe(service.closing.set)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

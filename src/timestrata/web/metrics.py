@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from timestrata.ingest import Outcome, Status
@@ -102,6 +104,14 @@ def gauge_by(label: str, name: str, help: str, values: Mapping[str, float]) -> G
 
 
 def route_of(scope: Scope) -> str:
-    """Return the template of the route that a request came to, such as /api/v1/workflows/{workflow_id}."""
-    route = scope.get("route")
+    """Return the template of the route that a request came to, such as /api/v1/workflows/{workflow_id}.
+
+    Also of a request that was refused on its way to it.
+    """
+    route = scope.get("route") or _matched(scope)
     return getattr(route, "path", None) or "unmatched"
+
+
+def _matched(scope: Scope) -> BaseRoute | None:
+    app: Starlette = scope["app"]
+    return next((route for route in app.routes if route.matches(scope)[0] is Match.FULL), None)

@@ -14,19 +14,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from tempfile import TemporaryDirectory
-from time import sleep
+from threading import Event
 
 import uvicorn
 from fastapi import FastAPI
 from limits import parse
 from uvicorn.supervisors import Multiprocess
 
-from timestrata.errors import InvalidRequest, UnsupportedDatabase
+from timestrata.errors import InvalidRequest, NewerSchema, TimestrataError
 from timestrata.history import History, open_history
 from timestrata.web.app import create_app
 from timestrata.web.config import Config, LogFormat
 from timestrata.web.logs import Lines, logger, server_logging
 from timestrata.web.metrics import WORKERS_FOLDER
+from timestrata.web.signals import told_to_end
 
 _SETTINGS = "TIMESTRATA_SERVICE"
 _TIDY_SECONDS = 60.0
@@ -154,12 +155,18 @@ def settle() -> None:
 
 
 def _opened(database: str, config: Config) -> History:
-    """Open the history; a worker that is replaced while the database is gone waits for it."""
-    for seconds in _OPENING_WAITS:
-        try:
-            return open_history(database, migrate=False)
-        except UnsupportedDatabase as error:
-            log = logger(config, Lines(config.log_file, within_seconds=0))
-            log.warning("database not there yet", reason=str(error), again_in_seconds=seconds)
-            sleep(seconds)
-    return open_history(database, migrate=False)
+    """Open the history; a worker that is replaced while the database is gone waits for it, unless told to end."""
+    log = logger(config, Lines(config.log_file, within_seconds=0))
+    told = Event()
+    with told_to_end(told.set):
+        for seconds in (*_OPENING_WAITS, None):
+            try:
+                return open_history(database, migrate=False)
+            except TimestrataError as error:
+                if seconds is None or isinstance(error, NewerSchema):
+                    log.error("database cannot be used", reason=str(error))
+                    raise SystemExit(1) from None
+                log.warning("database not there yet", reason=str(error), again_in_seconds=seconds)
+                if told.wait(seconds):
+                    raise SystemExit(0) from None
+    raise AssertionError

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client.core import GaugeMetricFamily
 
 from timestrata.web import wire
 from timestrata.web.metrics import MEDIA_TYPE
@@ -37,9 +39,14 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Return the counts of all workers, and what the store says now, in the text format of Prometheus."""
     service = service_of(request)
+    gauges: Iterable[GaugeMetricFamily] = ()
+    # The counts are wanted most of all while the database is gone, and by somebody who does not wait long.
+    obstacle = await service.readiness.obstacle()
     try:
-        gauges = await service.run(service.gauges)
-    except Exception as error:  # the counts are wanted most of all while the database is gone
-        service.log.warning("gauges not read", reason=type(error).__name__)
-        gauges = []
+        if obstacle is None:
+            gauges = await service.run(service.gauges)
+    except Exception as error:
+        obstacle = type(error).__name__
+    if obstacle is not None:
+        service.log.warning("gauges not read", reason=obstacle)
     return Response(service.metrics.exposition(gauges), media_type=MEDIA_TYPE)
