@@ -22,6 +22,7 @@ from sqlalchemy import event, select, text
 
 from timestrata import CompletedWorkflow, History, open_history, schema
 from timestrata.batching import GroupCommit
+from timestrata.formats.jsonl import workflow_to_json
 from timestrata.ingest import Outcome
 
 SECONDS = 30
@@ -238,6 +239,14 @@ def test_what_is_cancelled_in_time_is_not_recorded(history: History, store_url: 
 
     assert statuses([futures[0], futures[2]]) == ["recorded", "recorded"]
     assert history.summary("all_time").completed == 3
+
+
+def test_how_a_submitted_mapping_was_read_is_noted(history: History) -> None:
+    document = workflow_to_json(made("w1")) | {"sprint": 7}
+
+    assert history.submit(document).result() == Outcome(
+        "recorded", "ada", "w1", 1, notes=("unknown fields ignored: 'sprint'",)
+    )
 
 
 def test_closing_finishes_what_was_submitted(history: History, store_url: str) -> None:

@@ -113,6 +113,19 @@ def test_a_mapping_is_one_workflow(history: History) -> None:
     assert history.record(made()).status == "replayed"
 
 
+def test_how_a_mapping_was_read_is_noted(history: History) -> None:
+    odd = DOCUMENT | {"completed_at": "2024-05-06T09:00:00", "sprint": 7}
+    notes = ("completed_at: no offset, read in UTC", "unknown fields ignored: 'sprint'")
+
+    alone = history.record(odd)
+    again, plain, more = history.record([odd, DOCUMENT | {"workflow_id": "w2"}, odd | {"workflow_id": "w3"}]).outcomes
+
+    assert (alone.status, alone.notes) == ("recorded", notes)
+    assert (again.status, again.notes) == ("replayed", notes)
+    assert (plain.status, plain.notes) == ("recorded", ())
+    assert (more.status, more.notes) == ("recorded", notes)
+
+
 def test_mappings_and_facts_mix_in_a_batch(history: History) -> None:
     assert statuses(history.record([made(), DOCUMENT, DOCUMENT | {"workflow_id": "w2"}])) == [
         "recorded",

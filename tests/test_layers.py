@@ -30,6 +30,7 @@ LAYERS = [
     "recorded",
     "stored",
     "ingest",
+    "admission",
     "sums",
     "reports",
     "lists",

@@ -242,6 +242,24 @@ def test_an_outcome_is_written_as_any_result_is(user: str, workflow: str, status
     assert _encoded(outcome) == wire.encode(outcome)
 
 
+def test_how_a_document_was_read_is_noted(history: History) -> None:
+    document = workflow_to_json(made("w1")) | {"sprint": 7}
+    note = ["unknown fields ignored: 'sprint'"]
+    with served(history) as one:
+        client = one.client("admin")
+        alone = client.post(PATH, json=document).json()
+        [listed] = client.post(PATH, json=[document]).json()["outcomes"]
+        streamed = client.post(
+            PATH, content=json.dumps(document), headers={"Content-Type": "application/x-ndjson"}
+        ).json()["outcomes"]
+        corrected = client.put(f"{PATH}/w1", json=document | {"estimated_seconds": 7}, headers={"If-Match": "1"}).json()
+
+    assert (alone["status"], alone["notes"]) == ("recorded", note)
+    assert (listed["status"], listed["notes"]) == ("replayed", note)
+    assert [(one["line"], one["status"], one["notes"]) for one in streamed] == [(1, "replayed", note)]
+    assert (corrected["status"], corrected["notes"]) == ("corrected", note)
+
+
 def test_a_client_that_goes_away_before_its_body_is_whole_records_nothing(sides: list[Side]) -> None:
     async def leave(side: Side) -> list[object]:
         headers = [*side.headers.items(), ("authorization", f"Bearer {side.tokens['admin']}"), *JSON.items()]

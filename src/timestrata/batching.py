@@ -74,11 +74,11 @@ class GroupCommit(Generic[Item, Result]):
             raise
         return answer()
 
-    def submit(self, item: Item) -> Future[Result]:
+    def submit(self, item: Item, future: Future[Result] | None = None) -> Future[Result]:
         """Return at once; the Future gets what call() would return or raise. Cancelled in time, nothing is done."""
-        seat = _Promise(self, item)
-        self._enter(seat)
-        return seat.future
+        promised: Future[Result] = Future() if future is None else future
+        self._enter(_Promise(self, item, promised))
+        return promised
 
     def enter(self, item: Item, tell: Tell[Result]) -> None:
         """Return at once; `tell` is told what call() would return or raise. Cheaper than a Future by a third."""
@@ -311,21 +311,21 @@ class _Submitted(_Seat[Item, Result]):
 class _Promise(_Submitted[Item, Result]):
     """A Future that submit() returned."""
 
-    def __init__(self, group: GroupCommit[Item, Result], item: Item) -> None:
+    def __init__(self, group: GroupCommit[Item, Result], item: Item, future: Future[Result]) -> None:
         super().__init__(group, item)
-        self.future: Future[Result] = Future()
+        self._future = future
 
     def begin(self) -> bool:
-        if not self.future.set_running_or_notify_cancel():
+        if not self._future.set_running_or_notify_cancel():
             self._told = True
             self.group.answered()
         return not self._told
 
     def tell(self, result: Result | None, error: BaseException | None) -> None:
         if error is not None:
-            self.future.set_exception(error)
+            self._future.set_exception(error)
         else:
-            self.future.set_result(cast(Result, result))
+            self._future.set_result(cast(Result, result))
 
 
 class _Letter(_Submitted[Item, Result]):

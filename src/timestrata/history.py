@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chai
 
 from timestrata import aggregations, ingest, lists, migrations, overview, recorded, reports, schema, series
 from timestrata.access import Access
+from timestrata.admission import Admitted, admit
 from timestrata.aggregations import Grouping
 from timestrata.answers import (
     AggregationReport,
@@ -43,14 +44,12 @@ from timestrata.dialects import Dialect, StaleNames, Watch, check_transaction, d
 from timestrata.dimensions import Dimensions
 from timestrata.errors import (
     BatchRejected,
-    InvalidFact,
     InvalidRequest,
     SchemaNotReady,
     UnknownWorkflow,
     UnsupportedDatabase,
 )
 from timestrata.facts import CompletedWorkflow, askable, checked_text
-from timestrata.formats.jsonl import workflow_from_json
 from timestrata.housekeeping import actions
 from timestrata.ingest import Context, Outcome
 from timestrata.jobs import Jobs, Schedules, definitions
@@ -294,13 +293,11 @@ class History:
         and everything is gone when you roll back. The call is then not repeated on transient errors: that is yours.
         """
         single = isinstance(workflows, (CompletedWorkflow, Mapping))
-        items: list[Any] = [workflows] if single else list(workflows)  # type: ignore[arg-type]
-        outcomes, facts = _admit(items, strict)
-        for index, outcome in zip(facts, self._record(list(facts.values()), strict, connection), strict=True):
-            outcomes[index] = outcome
-        if single:
-            return outcomes[0]
-        return BatchResult(tuple(outcomes))
+        admitted = _admit((workflows,) if single else workflows, strict)  # type: ignore[arg-type]
+        facts = [one.fact for one in admitted if isinstance(one, Admitted)]
+        written = iter(self._record(facts, strict, connection))
+        outcomes = tuple(next(written).noted(one.notes) if isinstance(one, Admitted) else one for one in admitted)
+        return outcomes[0] if single else BatchResult(outcomes)
 
     def _record(self, facts: Sequence[CompletedWorkflow], strict: bool, connection: Connection | None) -> list[Outcome]:
         if not facts:
@@ -319,12 +316,13 @@ class History:
         What is submitted, or recorded by other threads one by one, at the same time shares a transaction. For asyncio:
         `await asyncio.wrap_future(history.submit(workflow))`. Cancelled before its turn, it is not recorded.
         """
-        [outcome], facts = _admit([workflow], strict=False)
-        if facts:
-            return self._group.submit(facts[0])
-        rejected: Future[Outcome] = Future()
-        rejected.set_result(outcome)
-        return rejected
+        future = _Submitted()
+        admitted = admit(workflow)
+        if isinstance(admitted, Outcome):
+            future.set_result(admitted)
+            return future
+        future.notes = admitted.notes
+        return self._group.submit(admitted.fact, future)
 
     def hand_in(
         self, workflow: CompletedWorkflow, tell: Callable[[Outcome | None, BaseException | None], None]
@@ -828,24 +826,19 @@ class _Transactions:
         return self._history._read(action)
 
 
-def _admit(items: Sequence[object], strict: bool) -> tuple[list[Outcome], dict[int, CompletedWorkflow]]:
-    """Tell facts from what cannot be accepted: outcomes with a place for every item, and the facts by index."""
-    outcomes: list[Outcome] = []
-    facts: dict[int, CompletedWorkflow] = {}
-    for index, item in enumerate(items):
-        outcome = Outcome("rejected", None, None)
-        try:
-            fact = item if isinstance(item, CompletedWorkflow) else workflow_from_json(item)
-            facts[index] = fact
-        except InvalidFact as error:
-            outcome = _rejected(item, error)
-            if strict:
-                raise BatchRejected(index, outcome.workflow_id, "rejected", str(error)) from error
-        outcomes.append(outcome)
-    return outcomes, facts
+class _Submitted(Future[Outcome]):
+    """Of an item that was submitted, with the notes on how it was read."""
+
+    notes: tuple[str, ...] = ()
+
+    def set_result(self, result: Outcome) -> None:
+        super().set_result(result.noted(self.notes))
 
 
-def _rejected(item: object, error: InvalidFact) -> Outcome:
-    names = [item.get(name) if isinstance(item, Mapping) else None for name in ("user_id", "workflow_id")]
-    user_id, workflow_id = (name if isinstance(name, str) else None for name in names)
-    return Outcome("rejected", user_id, workflow_id, reason=str(error))
+def _admit(items: Iterable[object], strict: bool) -> list[Admitted | Outcome]:
+    """Tell facts from what cannot be accepted. Raises BatchRejected if that must not be."""
+    admitted = [admit(item) for item in items]
+    for index, one in enumerate(admitted if strict else ()):
+        if isinstance(one, Outcome):
+            raise BatchRejected(index, one.workflow_id, "rejected", str(one.reason))
+    return admitted

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -57,6 +57,10 @@ class Outcome:
     def ok(self) -> bool:
         """True unless it is a conflict or rejected."""
         return self.status not in ("conflict", "rejected")
+
+    def noted(self, notes: tuple[str, ...]) -> Outcome:
+        """Return the outcome with notes before its own."""
+        return replace(self, notes=(*notes, *self.notes)) if notes else self
 
 
 @dataclass(frozen=True, slots=True)

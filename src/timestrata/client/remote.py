@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import httpx2
 
+from timestrata.admission import Admitted, admit
 from timestrata.aggregations import check_limit
 from timestrata.answers import (
     AggregationReport,
@@ -33,9 +34,9 @@ from timestrata.calendar import Bucket, DateRange
 from timestrata.client.jobs import ClientJobs
 from timestrata.client.requests import Requests, segment
 from timestrata.client.tracking import ClientTracking
-from timestrata.errors import InvalidFact, InvalidRequest, StaleRevision
+from timestrata.errors import InvalidRequest, StaleRevision
 from timestrata.facts import CompletedWorkflow
-from timestrata.formats.workflow_json import workflow_from_json, workflow_to_json
+from timestrata.formats.workflow_json import workflow_to_json
 from timestrata.history import BatchResult, Dates, Recordable
 from timestrata.ingest import Outcome
 from timestrata.lists import MOST_ROWS
@@ -122,19 +123,21 @@ class Client:
         return BatchResult(tuple(outcomes))
 
     def _record_one(self, item: Recordable) -> Outcome:
-        fact = _fact(item)
-        if isinstance(fact, Outcome):
-            return fact
-        return self._requests.post(Outcome, _COMPLETIONS, workflow_to_json(fact), or_else=_conflict_of(fact))
+        admitted = admit(item)
+        if isinstance(admitted, Outcome):
+            return admitted
+        fact = admitted.fact
+        sent = self._requests.post(Outcome, _COMPLETIONS, workflow_to_json(fact), or_else=_conflict_of(fact))
+        return sent.noted(admitted.notes)
 
     def _record_batch(self, items: list[Recordable]) -> list[Outcome]:
-        read = [_fact(item) for item in items]
-        facts = [fact for fact in read if isinstance(fact, CompletedWorkflow)]
+        admitted = [admit(item) for item in items]
+        facts = [one.fact for one in admitted if isinstance(one, Admitted)]
         written: Iterator[Outcome] = iter(())
         if facts:
             lines = b"".join(json.dumps(workflow_to_json(fact)).encode() + b"\n" for fact in facts)
             written = iter(self._requests.stream(_Outcomes, _COMPLETIONS, lines).outcomes)
-        return [fact if isinstance(fact, Outcome) else next(written) for fact in read]
+        return [next(written).noted(one.notes) if isinstance(one, Admitted) else one for one in admitted]
 
     def correct(self, workflow: CompletedWorkflow, *, expected_revision: int | None = None) -> Outcome:
         """Replace the content of a recorded workflow, named by its user and workflow id.
@@ -326,16 +329,6 @@ def _pages(limit: int) -> list[int]:
         raise InvalidRequest("limit", limit, f"a whole number from 1 to {MOST_ROWS}")
     full, rest = divmod(limit, _PAGE)
     return [_PAGE] * full + ([rest] if rest else [])
-
-
-def _fact(item: Recordable) -> CompletedWorkflow | Outcome:
-    """Return an item as the fact it is, or as what becomes of one that cannot be accepted."""
-    try:
-        return item if isinstance(item, CompletedWorkflow) else workflow_from_json(item)
-    except InvalidFact as error:
-        names = [item.get(name) if isinstance(item, Mapping) else None for name in ("user_id", "workflow_id")]
-        user_id, workflow_id = (name if isinstance(name, str) else None for name in names)
-        return Outcome("rejected", user_id, workflow_id, reason=str(error))
 
 
 def _conflict_of(fact: CompletedWorkflow) -> Callable[[Mapping[str, Any]], Outcome | None]:

@@ -14,11 +14,11 @@ from typing import IO, Annotated, cast
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from timestrata.admission import Admitted, admit, read
 from timestrata.calendar import day_date
 from timestrata.errors import InvalidFact
-from timestrata.facts import CompletedWorkflow
 from timestrata.formats import Entry, unpacked
-from timestrata.formats.jsonl import read_jsonl, workflow_from_json
+from timestrata.formats.jsonl import read_jsonl
 from timestrata.history import History
 from timestrata.ingest import Outcome
 from timestrata.recorded import Recorded
@@ -62,9 +62,9 @@ async def answer(writer: Writer, content: object) -> Response:
 
 
 async def _record_one(writer: Writer, content: object) -> Response:
-    fact = workflow_from_json(content)
+    fact, notes = read(content)
     writer.check(fact.user_id)
-    outcome = await writer.service.recorder.record(fact)
+    outcome = (await writer.service.recorder.record(fact)).noted(notes)
     writer.service.metrics.count_outcome(outcome.status)
     if outcome.status == "conflict":
         raise Problem(409, "conflict", str(outcome.reason), revision=outcome.revision)
@@ -87,19 +87,10 @@ def _record_list(history: History, writer: Writer, items: Sequence[object]) -> R
     with SpooledTemporaryFile(_IN_MEMORY) as answer:
         tally = _Tally(writer, cast(IO[bytes], answer))
         for start in range(0, len(items), _BATCH):
-            tally.record(history, [_read(item) for item in items[start : start + _BATCH]])
+            tally.record(history, [(None, admit(item)) for item in items[start : start + _BATCH]])
         tally.finish()
         answer.seek(0)
         return Response(answer.read(), media_type=wire.MEDIA_TYPE)
-
-
-def _read(item: object) -> tuple[None, CompletedWorkflow | Outcome]:
-    try:
-        return None, workflow_from_json(item)
-    except InvalidFact as error:
-        names = [item.get(name) if isinstance(item, dict) else None for name in ("user_id", "workflow_id")]
-        user, workflow = (name if isinstance(name, str) else None for name in names)
-        return None, Outcome("rejected", user, workflow, reason=str(error))
 
 
 async def _record_stream(request: Request, writer: Writer) -> Response:
@@ -125,10 +116,10 @@ async def _record_stream(request: Request, writer: Writer) -> Response:
     return StreamingResponse(_sent(cast(IO[bytes], answer)), media_type=wire.MEDIA_TYPE)
 
 
-def _entered(entry: Entry) -> tuple[int, CompletedWorkflow | Outcome]:
+def _entered(entry: Entry) -> tuple[int, Admitted | Outcome]:
     if entry.workflow is None:
         return entry.line, Outcome("rejected", None, None, reason=entry.refusal)
-    return entry.line, entry.workflow
+    return entry.line, Admitted(entry.workflow, entry.notes)
 
 
 def _sent(answer: IO[bytes]) -> Iterator[bytes]:
@@ -173,12 +164,11 @@ class _Tally:
         self._separator = b""
         answer.write(b'{"outcomes":[')
 
-    def record(self, history: History, items: Sequence[tuple[int | None, CompletedWorkflow | Outcome]]) -> None:
+    def record(self, history: History, items: Sequence[tuple[int | None, Admitted | Outcome]]) -> None:
         """Record what can be, and write an outcome for each item; the line stands in it where there is one."""
         allowed = [self._allowed(item) for _, item in items]
-        facts = [item for item in allowed if isinstance(item, CompletedWorkflow)]
-        written = iter(history.record(facts))
-        outcomes = [next(written) if isinstance(item, CompletedWorkflow) else item for item in allowed]
+        written = iter(history.record([item.fact for item in allowed if isinstance(item, Admitted)]))
+        outcomes = [next(written).noted(item.notes) if isinstance(item, Admitted) else item for item in allowed]
         self._writer.service.metrics.count_outcomes(outcomes)
         for (line, _), outcome in zip(items, outcomes, strict=True):
             self._write(outcome, line)
@@ -187,9 +177,9 @@ class _Tally:
         """Close the answer."""
         self._answer.write(b"]," + wire.encode(self._counts)[1:])
 
-    def _allowed(self, item: CompletedWorkflow | Outcome) -> CompletedWorkflow | Outcome:
-        if isinstance(item, CompletedWorkflow) and not self._writer.principal.may_write(item.user_id):
-            return Outcome("rejected", item.user_id, item.workflow_id, reason=_FOREIGN)
+    def _allowed(self, item: Admitted | Outcome) -> Admitted | Outcome:
+        if isinstance(item, Admitted) and not self._writer.principal.may_write(item.fact.user_id):
+            return Outcome("rejected", item.fact.user_id, item.fact.workflow_id, reason=_FOREIGN)
         return item
 
     def _write(self, outcome: Outcome, line: int | None) -> None:
@@ -219,10 +209,12 @@ async def completion(workflow_id: PathId, reader: Reads, user_id: UserId = None)
 async def correct(workflow_id: PathId, request: Request, writer: Writes) -> Response:
     """Replace the content of a recorded workflow; the figures become as if the old content had never been."""
     revision = writer.revision()
-    fact = workflow_from_json(await writer.body())
+    fact, notes = read(await writer.body())
     if fact.workflow_id != workflow_id:
         raise InvalidFact("workflow_id", fact.workflow_id, "the id in the path")
-    return await writer.answer(fact.user_id, lambda history: history.correct(fact, expected_revision=revision))
+    return await writer.answer(
+        fact.user_id, lambda history: history.correct(fact, expected_revision=revision).noted(notes)
+    )
 
 
 @router.delete("/{workflow_id}")
