@@ -30,6 +30,7 @@ from timestrata.errors import (
     InvalidRequest,
     StaleRevision,
     UnknownUser,
+    UnknownWorkflow,
 )
 from timestrata.ingest import Context
 from timestrata.manifest import archived, parts
@@ -335,6 +336,16 @@ def test_a_restored_day_is_as_it_was_and_is_archived_again_by_the_next_run(store
     assert store.retention.run().completions == 4
     assert answers(store) == before
     assert len(store.retention.files()) == 1
+
+
+def test_who_asks_for_an_archived_workflow_is_told_so(store: History) -> None:
+    store.record(facts())
+    store.retention.run()
+
+    with pytest.raises(UnknownWorkflow, match=r"the facts of workflow 'plain' .* are archived: restore 2024-05-06 to"):
+        store.workflow("ada", "plain")
+    with pytest.raises(UnknownWorkflow, match=r"workflow 'none' of user 'ada' is not recorded$"):
+        store.workflow("ada", "none")
 
 
 def test_only_the_days_and_the_person_asked_for_are_restored(store: History) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 _LONGEST_SHOWN = 80
 
@@ -92,10 +92,18 @@ class BatchRejected(TimestrataError):
 
 
 class UnknownWorkflow(TimestrataError, LookupError):
-    """No workflow of this id was recorded for this user, or it was deleted."""
+    """No workflow of this id was recorded for this user, it was deleted, or its facts are archived.
 
-    def __init__(self, user_id: str, workflow_id: str) -> None:
-        super().__init__(f"workflow {shown(workflow_id)} of user {shown(user_id)} is not recorded: record() it first")
+    The day of its completion is told of an archived one: its figures are there, and `timestrata archive restore` brings
+    its facts back.
+    """
+
+    def __init__(self, user_id: str, workflow_id: str, archived: date | None = None) -> None:
+        what = f"workflow {shown(workflow_id)} of user {shown(user_id)}"
+        if archived is None:
+            super().__init__(f"{what} is not recorded")
+        else:
+            super().__init__(f"the facts of {what} are archived: restore {archived} to read them")
         self.user_id = user_id
         self.workflow_id = workflow_id
 
@@ -104,7 +112,7 @@ class UnknownAlert(TimestrataError, LookupError):
     """No gap alert has this id."""
 
     def __init__(self, alert_id: str) -> None:
-        super().__init__(f"gap alert {shown(alert_id)} does not exist: take an id that alerts() returned")
+        super().__init__(f"gap alert {shown(alert_id)} does not exist: take an id from the list of alerts")
         self.alert_id = alert_id
 
 
@@ -256,7 +264,7 @@ class UnknownSession(TimestrataError, LookupError):
     """No time session has this id."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"session {shown(session_id)} does not exist: take an id that sessions() returned")
+        super().__init__(f"session {shown(session_id)} does not exist: take an id from the list of its sessions")
         self.session_id = session_id
 
 
@@ -302,7 +310,7 @@ class UnknownToken(TimestrataError, LookupError):
     """No token has this id."""
 
     def __init__(self, token_id: str) -> None:
-        super().__init__(f"token {shown(token_id)} does not exist: take an id that tokens() returned")
+        super().__init__(f"token {shown(token_id)} does not exist: take an id from the list of tokens")
         self.token_id = token_id
 
 

@@ -575,12 +575,16 @@ class History:
         return self._ask(lists.workflows, dates, user_id, ticket_type, limit, after)
 
     def workflow(self, user_id: str, workflow_id: str) -> recorded.Recorded:
-        """Return one recorded workflow with its revision, steps, sessions and pauses. Raises UnknownWorkflow."""
+        """Return one recorded workflow with its revision, steps, sessions and pauses.
+
+        Raises UnknownWorkflow, also when its facts are archived: its message says so, and filed_on() tells the day.
+        """
 
         def read(connection: Connection) -> recorded.Recorded:
             found = recorded.find_by_name(connection, askable(user_id), askable(workflow_id))
             if found is None:
-                raise UnknownWorkflow(user_id, workflow_id)
+                archived = recorded.filed_on(connection, askable(user_id), askable(workflow_id))
+                raise UnknownWorkflow(user_id, workflow_id, archived)
             return found
 
         return self._read(read)
@@ -592,7 +596,8 @@ class History:
     def facts(self, dates: Dates = "all_time", user_id: str | None = None) -> Iterator[CompletedWorkflow]:
         """Yield the recorded workflows of a range as they were recorded, by user, local day, workflow id.
 
-        Each carries the zone it was filed in, so that another store files it alike. One snapshot, flat memory.
+        Each carries the zone it was filed in, so that another store files it alike. One snapshot, flat memory. Archived
+        workflows are left out: `summary(...).coverage` tells of them, and retention.restore() brings them back.
         """
         with self._reader.connect() as connection, connection.begin():
             scope = self._scope(connection, dates, user_id)

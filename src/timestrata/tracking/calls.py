@@ -407,9 +407,8 @@ class Tracking:
         call = call_of(at, key, kind, workflow_id, session_id)
 
         def event(_: Context, live: Live, when: int) -> Event:
-            last = live.user_id, live.number, len(live.work.sessions) - 1
-            if session_id is not None and session_key(session_id) != last:
-                raise WrongState(f"{session_id}", "a session that has ended", "the current one of its workflow")
+            if session_id is not None:
+                live.check_current(session_id)
             return Event(kind, when)
 
         return self._add(user_id, workflow_id, call, event, running=kind == "resumed")

@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 from timestrata import schema
 from timestrata.calendar import moment
 from timestrata.dialects import Receipt, UserState, Write
-from timestrata.errors import InvalidRequest, UnknownSession, UntrackedWorkflow
+from timestrata.errors import InvalidRequest, UnknownSession, UntrackedWorkflow, WrongState
 from timestrata.facts import askable
 from timestrata.ingest import Context
 from timestrata.live import Event, State, Work, WorkedCells, fold
@@ -42,6 +42,14 @@ class Live(NamedTuple):
     template_id: int
     work: Work
     events: int
+
+    def check_current(self, session_id: str) -> None:
+        """Raise UnknownSession or WrongState unless this is the last session of the workflow."""
+        user_id, number, index = session_key(session_id)
+        if (user_id, number) != (self.user_id, self.number) or index >= len(self.work.sessions):
+            raise UnknownSession(session_id)
+        if index != len(self.work.sessions) - 1:
+            raise WrongState(session_id, "a session that has ended", "the current one of its workflow")
 
 
 _USER = select(schema.user.c.user_id).where(schema.user.c.name == bindparam("user_name"))

@@ -8,7 +8,11 @@ from timestrata.facts import MAX_ESTIMATE_SECONDS, MAX_SECONDS, MAX_STEP_INDEX, 
 from timestrata.web.limits import STREAM_TYPE
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
-_MOMENT = {"type": "string", "format": "date-time", "description": "ISO 8601; without an offset: in the timezone, else UTC, and noted."}
+_MOMENT = {
+    "type": "string",
+    "format": "date-time",
+    "description": "ISO 8601; without an offset: in the timezone, else UTC.",
+}
 _SECONDS = {"type": "number", "minimum": 0, "maximum": MAX_SECONDS, "description": "Fractions are rounded half up."}
 _ESTIMATE = {"type": ["number", "null"], "minimum": 0, "maximum": MAX_ESTIMATE_SECONDS}
 
