@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from errno import ENOSPC
@@ -28,12 +29,13 @@ from timestrata.errors import (
     ClockJumped,
     FactsSealed,
     InvalidRequest,
+    RetentionOvertaken,
     StaleRevision,
     UnknownUser,
     UnknownWorkflow,
 )
 from timestrata.ingest import Context
-from timestrata.manifest import archived, parts
+from timestrata.manifest import archived, parts, put_file
 from timestrata.retention import Retention, RetentionPolicy, RetentionRun, eligible_through, plan
 from timestrata.retention.policy import DayCount
 from timestrata.retention.sealing import Sealing
@@ -475,26 +477,58 @@ def test_facts_that_change_while_a_file_is_written_stay_for_the_next_run(store: 
     assert len(in_the_archive(store)) == 5
 
 
-def test_a_run_that_another_one_overtook_deletes_nothing(store: History) -> None:
+def test_a_file_that_the_manifest_does_not_know_is_told(store: History, folder: str) -> None:
+    store.record(facts())
+    store.retention.run()
+    [file] = store.retention.files()
+    left = Path(folder) / file.path.replace(file.path.rpartition("/")[2], "left.parquet")
+    left.write_bytes(b"of a run that was broken off")
+    with store.engine.begin() as connection:
+        put_file(connection, "f" * 32, f"{left.parent.relative_to(folder)}/{'f' * 32}.parquet", instant(NOW))
+    left.with_name(f".{'f' * 32}.parquet.tmp").write_bytes(b"of a run that is under way")
+
+    [problem] = store.retention.check().problems
+
+    assert problem.startswith(f"{left.relative_to(folder)}: not in the manifest, ")
+    assert left.exists()
+
+
+@pytest.mark.parametrize("moment", ["writing", "written", "checked", "read back"])
+def test_a_run_that_another_one_overtook_deletes_and_leaves_nothing(store: History, moment: str) -> None:
     store.record(facts())
     before = answers(store)
 
     class Slow(Archive):
+        @contextmanager
+        def writing(self, path: str) -> Iterator[Any]:
+            with super().writing(path) as writer:
+                overtake("writing")
+                yield writer
+            overtake("written")
+
         def checksum(self, path: str) -> Any:
             found = super().checksum(path)
-            if not overtaken:
-                overtaken.append(store.retention.run())
+            overtake("checked")
             return found
+
+        def read_digested(self, path: str, **parts: Any) -> Any:
+            yield from list(super().read_digested(path, **parts))
+            overtake("read back")
+
+    def overtake(now: str) -> None:
+        if now == moment and not overtaken:
+            overtaken.append(store.retention.run())
 
     overtaken: list[RetentionRun] = []
     url = store.retention.archive().url
     sealing = Sealing(store.retention._transactions, Slow(url), store.settings.rules(), lambda: instant(NOW))
-    with pytest.raises((ArchiveUnavailable, ArchiveDamaged, Exception)):
+    with pytest.raises(RetentionOvertaken):
         sealing.run(DAY + 9)
 
     assert overtaken[0].completions == 4
     assert answers(store) == before
     assert len(in_the_archive(store)) == 4
+    assert list(store.retention.archive().paths()) == sorted(file.path for file in store.retention.files())
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])

@@ -164,6 +164,14 @@ def set_state(connection: Connection, where: ColumnElement[bool], state: int) ->
     connection.execute(update(schema.archive_part).where(where).values(state=state))
 
 
+def state_of(connection: Connection, file_id: str) -> int | None:
+    """Return the state of a file, None when it is not known (any more)."""
+    state: int | None = connection.execute(
+        select(schema.archive_file.c.state).where(schema.archive_file.c.file_id == file_id)
+    ).scalar()
+    return state
+
+
 def part_keys(file_id: str, units: Iterable[Unit]) -> list[tuple[Any, ...]]:
     """Return the primary keys of a file's parts."""
     return [(*unit, file_id) for unit in sorted(units)]

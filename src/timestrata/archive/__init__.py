@@ -3,6 +3,7 @@
 The packages that read and write files are an extra, so they are imported when the first file is.
 """
 
+from timestrata.archive.places import finished
 from timestrata.archive.query import reading_query
 from timestrata.archive.rows import ArchivedFact, Row, digest_of, fact_of, row_of, unit_digest
 from timestrata.archive.store import Archive, path_of
@@ -16,6 +17,7 @@ __all__ = [
     "Written",
     "digest_of",
     "fact_of",
+    "finished",
     "path_of",
     "reading_query",
     "row_of",

@@ -126,6 +126,14 @@ def _unfinished(target: Path) -> Path:
     return target.with_name(f".{target.name}.tmp")
 
 
+def finished(path: str) -> str:
+    """Return the path that a file will have when it is finished."""
+    folder, separator, name = path.rpartition("/")
+    if name.startswith(".") and name.endswith(".tmp"):
+        name = name.removeprefix(".").removesuffix(".tmp")
+    return folder + separator + name
+
+
 _WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss"})
 
 

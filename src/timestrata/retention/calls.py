@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, func, select, text
 
 from timestrata import manifest, schema
-from timestrata.archive import Archive, reading_query
+from timestrata.archive import Archive, finished, reading_query
 from timestrata.calendar import DateRange, day_date, day_number, instant, moment
 from timestrata.dialects import Write
 from timestrata.dimensions import Names
@@ -62,7 +62,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveCheck:
-    """Whether the files of the archive are as they were written; `problems` say which are not."""
+    """Whether the files of the archive are as they were written, and no others; `problems` say which are not."""
 
     files: int
     bytes: int
@@ -179,10 +179,20 @@ class Retention:
         return self._transactions.read(_files)
 
     def check(self, *, should_stop: Callable[[], bool] | None = None) -> ArchiveCheck:
-        """Read every file of the archive and hold it against the manifest. Raises what archive() does."""
+        """Read every file of the archive and hold it against the manifest. Raises what archive() does.
+
+        Files that the manifest does not know are told and left: a copy of the store may rest on them.
+        """
         archive = self.archive()
-        known = self._transactions.read(manifest.files)
-        problems = []
+        there = list(archive.paths())
+        known, being_written = self._transactions.read(_files_by_state)
+        named = {file.path for file in (*known, *being_written)}
+        problems = [
+            f"{path}: not in the manifest, so nothing counts it and no erasure reaches it; a run that was broken off "
+            "left it, or another copy of this store wrote it: remove it if no copy needs it"
+            for path in there
+            if finished(path) not in named and archive.exists(path)
+        ]
         for file in known:
             if should_stop is not None and should_stop():
                 break
@@ -276,6 +286,11 @@ def _delete_alerts(context: Context, keys: list[tuple[int, ...]]) -> int:
         [Write("delete", schema.gap_alert, keys), Write("merge", schema.user_state, changes)],
     )
     return len(keys)
+
+
+def _files_by_state(connection: Connection) -> tuple[list[manifest.File], list[manifest.File]]:
+    """Return the files that are kept, and those that are being written or removed."""
+    return manifest.files(connection), manifest.files(connection, schema.WRITING)
 
 
 def _files(connection: Connection) -> tuple[ArchiveFile, ...]:

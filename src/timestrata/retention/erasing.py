@@ -22,6 +22,7 @@ from timestrata.dialects import Write
 from timestrata.dimensions import Names
 from timestrata.errors import ArchiveDamaged, RetentionOvertaken, UnknownUser
 from timestrata.ingest import Context
+from timestrata.retention.sealing import abandoning
 from timestrata.stored import Unit
 from timestrata.tracking.rules import Transactions
 
@@ -125,18 +126,19 @@ class _Rewriting:
         names = Names()
         self._transactions.read(lambda own: names.learn(own, {unit[0] for unit in others}))
         users = {name: number for number, name in names.users.items()}
-        with self._archive.writing(path) as writer:
-            for batch in _batches(self._counting(users, others)):
-                writer.add(batch)
-        units: dict[Unit, tuple[int, bytes]] = {}
-        rows = self._archive.read_digested(path)
-        for unit, group in groupby(rows, key=lambda pair: (users[pair[0]["user_id"]], pair[0]["day"])):
-            digests = [digest for _, digest in group]
-            units[unit] = len(digests), unit_digest(digests)
-        if units != {unit: (part.completions, part.digest) for unit, part in others.items()}:
-            raise ArchiveDamaged(path, "the rows of others are not those that were archived")
-        written = writer.written
-        self._transactions.write([], lambda own: self._exchange(own, file_id, written, others))
+        with abandoning(self._transactions, self._archive, file_id, path):
+            with self._archive.writing(path) as writer:
+                for batch in _batches(self._counting(users, others)):
+                    writer.add(batch)
+            units: dict[Unit, tuple[int, bytes]] = {}
+            rows = self._archive.read_digested(path)
+            for unit, group in groupby(rows, key=lambda pair: (users[pair[0]["user_id"]], pair[0]["day"])):
+                digests = [digest for _, digest in group]
+                units[unit] = len(digests), unit_digest(digests)
+            if units != {unit: (part.completions, part.digest) for unit, part in others.items()}:
+                raise ArchiveDamaged(path, "the rows of others are not those that were archived")
+            written = writer.written
+            self._transactions.write([], lambda own: self._exchange(own, file_id, written, others))
 
     def _counting(self, users: dict[str, int], others: dict[Unit, manifest.Part]) -> Iterator[Row]:
         for row in self._archive.read(self._file.path):

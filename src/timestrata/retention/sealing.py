@@ -9,6 +9,7 @@ the next one; a run that was taken over stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -185,16 +186,15 @@ class Sealing:
                 self._stopped = True
                 return
             pending = self._begin(first)
-            try:
+            with abandoning(self._transactions, self._archive, pending.file_id, pending.path):
                 written = self._export(pending, span, spans)
-            except BaseException:
-                self._drop(pending)
-                raise
+                if pending.units:
+                    self._read_back(pending, written)
+                    self._enter(pending, written)
             if not pending.units:
-                self._drop(pending)
+                self._archive.remove(pending.path)
+                self._forget(pending.file_id)
                 continue
-            self._read_back(pending, written)
-            self._enter(pending, written)
             for verified in pending.spans:
                 self._purge(pending, verified)
 
@@ -211,10 +211,6 @@ class Sealing:
         now = self._clock()
         self._transactions.write([], lambda own: manifest.put_file(own.connection, file_id, pending.path, now))
         return pending
-
-    def _drop(self, pending: _Pending) -> None:
-        self._archive.remove(pending.path)
-        self._forget(pending.file_id)
 
     def _forget(self, file_id: str) -> None:
         self._transactions.write([], lambda own: manifest.forget_file(own.connection, file_id))
@@ -311,6 +307,27 @@ class Sealing:
         if self._progress is not None:
             seconds = (now - self._started_at) / 1_000_000
             self._progress(RetentionProgress(self._purged, self._total, seconds))
+
+
+@contextmanager
+def abandoning(transactions: Transactions, archive: Archive, file_id: str, path: str) -> Iterator[None]:
+    """Remove a file that this block began and does not bring into the manifest.
+
+    What stops the block is raised, RetentionOvertaken for what another run took away while it was written.
+    """
+    try:
+        yield
+    except BaseException as error:
+        taken = False
+        with suppress(Exception):  # an archive or a database that is gone: the next run finds the file in the manifest
+            state = transactions.read(lambda own: manifest.state_of(own, file_id))
+            if state != schema.KEPT:  # its commit may have been made though nobody heard of it: then facts rest on it
+                taken = state is None
+                archive.remove(path)
+                transactions.write([], lambda own: manifest.forget_file(own.connection, file_id))
+        if taken and isinstance(error, ArchiveUnavailable):
+            raise RetentionOvertaken(path) from error
+        raise
 
 
 def _counted(digests: Iterable[bytes]) -> tuple[int, bytes]:
