@@ -37,6 +37,7 @@ from timestrata.errors import (
 from timestrata.ingest import Context
 from timestrata.manifest import archived, parts, put_file
 from timestrata.retention import Retention, RetentionPolicy, RetentionRun, eligible_through, plan
+from timestrata.retention.erasing import Erasure, erase
 from timestrata.retention.policy import DayCount
 from timestrata.retention.sealing import Sealing
 from timestrata.tracking.rules import Transactions
@@ -686,6 +687,103 @@ def test_a_person_beside_others_in_a_damaged_file_is_not_erased_by_half(
     alone[0].unlink()  # nobody else is in it
     assert store.retention.erase("ada").archived == 4
     assert store.retention.check().ok
+
+
+def in_two_files(store: History) -> None:
+    """Archive facts in a file that several people share, and in one of "ada" alone."""
+    store.record([*facts(), made("only ada", completed_at=NINE - timedelta(days=40))])
+    store.retention.run()
+
+
+def erase_ada(store: History, archive: Archive) -> Erasure:
+    return erase(store.retention._transactions, lambda: archive, "ada", lambda: NOW)
+
+
+def assert_no_file_is_left(store: History) -> None:
+    assert store.retention.check().ok
+    assert list(store.retention.archive().paths()) == sorted(file.path for file in store.retention.files())
+
+
+@pytest.mark.parametrize("moment", ["writing", "written", "read back"])
+@pytest.mark.parametrize("what", ["broken off", "overtaken"])
+def test_an_erasure_that_does_not_come_to_its_end_changes_nothing(store: History, moment: str, what: str) -> None:
+    in_two_files(store)
+    before = answers(store)
+    times = 0
+
+    class Stopping(Archive):
+        @contextmanager
+        def writing(self, path: str) -> Iterator[Any]:
+            with super().writing(path) as writer:
+                stop("writing")
+                yield writer
+            stop("written")
+
+        def read_digested(self, path: str, **parts: Any) -> Any:
+            yield from list(super().read_digested(path, **parts))
+            stop("read back")
+
+    def stop(now: str) -> None:
+        nonlocal times
+        if now == moment and not times:
+            times += 1
+            if what == "broken off":
+                raise KeyboardInterrupt
+            store.retention.run()
+
+    with pytest.raises(KeyboardInterrupt if what == "broken off" else RetentionOvertaken):
+        erase_ada(store, Stopping(store.retention.archive().url))
+
+    assert times == 1
+    assert answers(store) == before
+    assert store.audit.verify(deep=True).ok
+    assert_no_file_is_left(store)
+    assert store.retention.erase("ada").archived == 4
+    assert_no_file_is_left(store)
+
+
+@pytest.mark.parametrize("then", ["erased again", "retained"])
+def test_an_erasure_that_is_broken_off_at_its_last_files_has_erased(store: History, folder: str, then: str) -> None:
+    in_two_files(store)
+    old = [file.path for file in store.retention.files()]
+
+    class Unremovable(Archive):
+        def remove(self, path: str) -> None:
+            raise ArchiveUnavailable(path, "it went away")
+
+    with pytest.raises(ArchiveUnavailable):
+        erase_ada(store, Unremovable(store.retention.archive().url))
+
+    assert "ada" not in store.users()
+    assert store.audit.verify(deep=True).ok
+    assert all((Path(folder) / path).exists() for path in old)
+    if then == "retained":
+        assert store.retention.run().ok
+    else:
+        with pytest.raises(UnknownUser):
+            store.retention.erase("ada")
+    assert not any((Path(folder) / path).exists() for path in old)
+    assert_no_file_is_left(store)
+
+
+def test_an_erasure_takes_a_file_that_was_written_meanwhile_too(store: History, store_url: str, folder: str) -> None:
+    in_two_files(store)
+    written: list[RetentionRun] = []
+
+    class Meanwhile(Archive):
+        def checksum(self, path: str) -> Any:
+            if not written:
+                with opened(store_url, folder, NOW + timedelta(days=31)) as later:
+                    written.append(later.retention.run())
+            return super().checksum(path)
+
+    with pytest.raises(RetentionOvertaken):
+        erase_ada(store, Meanwhile(store.retention.archive().url))
+
+    assert written[0].completions == 2
+    assert store.audit.verify(deep=True).ok
+    assert store.retention.erase("ada").archived == 6
+    assert_no_file_is_left(store)
 
 
 def test_a_process_that_remembers_an_erased_person_starts_anew(store: History, store_url: str, folder: str) -> None:

@@ -197,7 +197,9 @@ class RetentionOvertaken(TimestrataError):
     """Another run of retention began while this one was writing a file, and took over; nothing of the file counts."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"another run of retention took over while {shown(path)} was written: let that one finish")
+        super().__init__(
+            f"another run of retention took over while {shown(path)} was written: let that one finish, then repeat"
+        )
         self.path = path
 
 

@@ -164,6 +164,17 @@ def set_state(connection: Connection, where: ColumnElement[bool], state: int) ->
     connection.execute(update(schema.archive_part).where(where).values(state=state))
 
 
+def retire(connection: Connection, file_id: str) -> None:
+    """Mark a file that was kept as one that is to be removed."""
+    c = schema.archive_file.c
+    connection.execute(update(schema.archive_file).where(c.file_id == file_id).values(state=schema.WRITING))
+
+
+def retired(connection: Connection) -> list[File]:
+    """Return the files that are to be removed: their digest tells them from those that are being written."""
+    return [file for file in files(connection, schema.WRITING) if file.digest is not None]
+
+
 def state_of(connection: Connection, file_id: str) -> int | None:
     """Return the state of a file, None when it is not known (any more)."""
     state: int | None = connection.execute(

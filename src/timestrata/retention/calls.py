@@ -227,7 +227,8 @@ class Retention:
     def erase(self, user_id: str) -> Erasure:
         """Remove a person everywhere: facts, receipts, aggregates, alerts, live work, tokens, the archive's rows.
 
-        Nothing of it can be brought back. Raises UnknownUser, and what archive() does.
+        Nothing of it can be brought back. All of it or nothing: see RetentionOvertaken and ArchiveUnavailable, after
+        which it may be repeated. Raises UnknownUser, and what archive() does.
         """
         return erase(self._transactions, self.archive, askable(user_id), self._clock)
 

@@ -1,19 +1,22 @@
 """The removal of a person: every row of the store, and every row of the archive.
 
-Files of the archive that hold other people too are written anew without the person, verified, and exchanged in the
-manifest before the old ones are removed.
+Files of the archive that hold other people too are written anew without the person and verified. Then one transaction
+erases the rows of the store and exchanges the files in the manifest; the old files are removed after it. Broken off
+before, nothing has changed; broken off after, the next erasure or run of retention removes the old files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select
 
 from timestrata import manifest, schema
 from timestrata.archive import Archive, Row, Written, path_of, unit_digest
@@ -48,11 +51,14 @@ def erase(
     user_id: str,
     clock: Callable[[], datetime],
 ) -> Erasure:
-    """Remove a person from the archive, then from the store. Raises UnknownUser.
+    """Remove a person from the archive and from the store. Raises UnknownUser.
 
     Raises ArchiveDamaged or ArchiveUnavailable, with everything as it was, when a file that others have facts in too
-    cannot be written anew: half of a person can be neither proved nor brought back.
+    cannot be written anew: half of a person can be neither proved nor brought back. Raises RetentionOvertaken, with
+    everything as it was, when a run of retention changed one of the files meanwhile. ArchiveUnavailable is raised too
+    when she is erased and an old file of hers could not be removed: it is, by the next call or run of retention.
     """
+    remove_retired(transactions, archive)
     number = transactions.read(lambda own: _number(own, user_id))
     if number is None:
         raise UnknownUser(user_id)
@@ -60,12 +66,37 @@ def erase(
     rewritings = [_Rewriting(transactions, archive(), file, number, user_id) for file in files]
     for rewriting in rewritings:
         rewriting.check()
-    archived = rewritten = 0
-    for rewriting in rewritings:
-        archived += rewriting.run(instant(clock()))
-        rewritten += rewriting.kept
-    rows = transactions.write([], lambda own: _erase_rows(own, number, user_id))
+    with ExitStack() as unless_entered:
+        for rewriting in rewritings:
+            rewriting.write(instant(clock()), unless_entered)
+        rows = transactions.write([], lambda own: _exchange(own, number, user_id, rewritings))
+    remove_retired(transactions, archive)
+    rewritten = sum(rewriting.is_kept for rewriting in rewritings)
+    archived = sum(rewriting.erased for rewriting in rewritings)
     return Erasure(user_id, rows, archived, rewritten, len(files) - rewritten)
+
+
+def remove_retired(transactions: Transactions, archive: Callable[[], Archive]) -> None:
+    """Remove the files that an erasure has replaced, of one that was broken off too."""
+    for file in transactions.read(manifest.retired):
+        archive().remove(file.path)
+        transactions.write([], partial(_forget, file_id=file.file_id))
+
+
+def _forget(context: Context, file_id: str) -> None:
+    manifest.forget_file(context.connection, file_id)
+
+
+def _exchange(context: Context, number: int, user_id: str, rewritings: Sequence[_Rewriting]) -> dict[str, int]:
+    """Erase a person from the store, and from the manifest with her files; return rows by table."""
+    context.dialect.lock(context.connection, [number], [])
+    known = {rewriting.file.file_id for rewriting in rewritings}
+    for file in _files_of(context.connection, number):
+        if file.file_id not in known:  # written meanwhile
+            raise RetentionOvertaken(file.path)
+    for rewriting in rewritings:
+        rewriting.exchange(context)
+    return _erase_rows(context, number, user_id)
 
 
 def _number(connection: Connection, user_id: str) -> int | None:
@@ -86,86 +117,86 @@ class _Rewriting:
     def __init__(
         self, transactions: Transactions, archive: Archive, file: manifest.File, number: int, user_id: str
     ) -> None:
+        self.file = file
+        self.erased = 0
+        """Completions of the person in it."""
         self._transactions = transactions
         self._archive = archive
-        self._file = file
         self._number = number
         self._user_id = user_id
-        self.kept = False
+        self._others: dict[Unit, manifest.Part] = {}
+        self._file_id = uuid4().hex
+        self._written: Written | None = None
+
+    @property
+    def is_kept(self) -> bool:
         """Whether anything is left."""
+        return bool(self._others)
 
     def check(self) -> None:
         """Raise ArchiveDamaged or ArchiveUnavailable when the file is needed and not as it was written."""
         if any(part.user_id != self._number for part in self._parts()):
-            found, file = self._archive.checksum(self._file.path), self._file
+            found, file = self._archive.checksum(self.file.path), self.file
             if (found.bytes, found.digest) != (file.bytes, file.digest):
                 raise ArchiveDamaged(file.path, f"{found.bytes} bytes are not the {file.bytes} that were written")
 
     def _parts(self) -> list[manifest.Part]:
         return self._transactions.read(
-            lambda own: manifest.parts(own, states=(schema.EXPORTED, schema.PURGED), file_id=self._file.file_id)
+            lambda own: manifest.parts(own, states=(schema.EXPORTED, schema.PURGED), file_id=self.file.file_id)
         )
 
-    def run(self, now: int) -> int:
-        """Exchange the file; return how many completions of the person were in it."""
+    def write(self, now: int, unless_entered: ExitStack) -> None:
+        """Write the file anew, to be removed at the end of a block that fails before exchange() is committed."""
         parts = self._parts()
-        others = {part.unit: part for part in parts if part.user_id != self._number}
-        mine = sum(part.completions for part in parts if part.user_id == self._number)
-        self.kept = bool(others)
-        if others:
-            self._rewrite(others, now)
-        self._transactions.write([], lambda own: self._retire(own.connection))
-        self._archive.remove(self._file.path)
-        self._transactions.write([], lambda own: manifest.forget_file(own.connection, self._file.file_id))
-        return mine
+        self._others = {part.unit: part for part in parts if part.user_id != self._number}
+        self.erased = sum(part.completions for part in parts if part.user_id == self._number)
+        if self._others:
+            path = path_of(min(unit[1] for unit in self._others), self._file_id)
+            self._transactions.write([], lambda own: manifest.put_file(own.connection, self._file_id, path, now))
+            unless_entered.enter_context(abandoning(self._transactions, self._archive, self._file_id, path))
+            self._written = self._rewritten(path)
 
-    def _rewrite(self, others: dict[Unit, manifest.Part], now: int) -> None:
-        file_id = uuid4().hex
-        path = path_of(min(unit[1] for unit in others), file_id)
-        self._transactions.write([], lambda own: manifest.put_file(own.connection, file_id, path, now))
+    def _rewritten(self, path: str) -> Written:
         names = Names()
-        self._transactions.read(lambda own: names.learn(own, {unit[0] for unit in others}))
+        self._transactions.read(lambda own: names.learn(own, {unit[0] for unit in self._others}))
         users = {name: number for number, name in names.users.items()}
-        with abandoning(self._transactions, self._archive, file_id, path):
-            with self._archive.writing(path) as writer:
-                for batch in _batches(self._counting(users, others)):
-                    writer.add(batch)
-            units: dict[Unit, tuple[int, bytes]] = {}
-            rows = self._archive.read_digested(path)
-            for unit, group in groupby(rows, key=lambda pair: (users[pair[0]["user_id"]], pair[0]["day"])):
-                digests = [digest for _, digest in group]
-                units[unit] = len(digests), unit_digest(digests)
-            if units != {unit: (part.completions, part.digest) for unit, part in others.items()}:
-                raise ArchiveDamaged(path, "the rows of others are not those that were archived")
-            written = writer.written
-            self._transactions.write([], lambda own: self._exchange(own, file_id, written, others))
+        with self._archive.writing(path) as writer:
+            for batch in _batches(self._counting(users)):
+                writer.add(batch)
+        units: dict[Unit, tuple[int, bytes]] = {}
+        rows = self._archive.read_digested(path)
+        for unit, group in groupby(rows, key=lambda pair: (users[pair[0]["user_id"]], pair[0]["day"])):
+            digests = [digest for _, digest in group]
+            units[unit] = len(digests), unit_digest(digests)
+        if units != {unit: (part.completions, part.digest) for unit, part in self._others.items()}:
+            raise ArchiveDamaged(path, "the rows of others are not those that were archived")
+        return writer.written
 
-    def _counting(self, users: dict[str, int], others: dict[Unit, manifest.Part]) -> Iterator[Row]:
-        for row in self._archive.read(self._file.path):
-            if (users.get(row["user_id"], self._number), row["day"]) in others:
+    def _counting(self, users: dict[str, int]) -> Iterator[Row]:
+        for row in self._archive.read(self.file.path):
+            if (users.get(row["user_id"], self._number), row["day"]) in self._others:
                 yield row
 
-    def _exchange(self, context: Context, file_id: str, written: Written, others: dict[Unit, manifest.Part]) -> None:
+    def exchange(self, context: Context) -> None:
         """Put the parts of the others under the new file; nobody may have opened one of their days meanwhile."""
-        by_state: dict[int, dict[Unit, tuple[int, bytes]]] = {}
-        for unit, part in others.items():
-            by_state.setdefault(part.state, {})[unit] = part.completions, part.digest
+        connection = context.connection
         c = schema.archive_part.c
-        old = and_(c.file_id == self._file.file_id, c.user_id != self._number, c.state != schema.VOID)
-        if context.connection.execute(delete(schema.archive_part).where(old)).rowcount != len(others):
-            raise RetentionOvertaken(self._file.path)
+        old = and_(c.file_id == self.file.file_id, c.user_id != self._number, c.state != schema.VOID)
+        if connection.execute(delete(schema.archive_part).where(old)).rowcount != len(self._others):
+            raise RetentionOvertaken(self.file.path)
+        manifest.retire(connection, self.file.file_id)
+        if self._written is None:
+            return
+        by_state: dict[int, dict[Unit, tuple[int, bytes]]] = {}
+        for unit, part in self._others.items():
+            by_state.setdefault(part.state, {})[unit] = part.completions, part.digest
         for place, (state, units) in enumerate(sorted(by_state.items())):
             if place == 0:
-                if not manifest.keep_file(context.connection, file_id, written, state, units):
-                    raise RetentionOvertaken(self._file.path)
+                if not manifest.keep_file(connection, self._file_id, self._written, state, units):
+                    raise RetentionOvertaken(self.file.path)
             else:
-                rows = [(*unit, file_id, state, *found) for unit, found in sorted(units.items())]
-                context.dialect.apply(context.connection, [Write("insert", schema.archive_part, rows)])
-
-    def _retire(self, connection: Connection) -> None:
-        c = schema.archive_file.c
-        here = c.file_id == self._file.file_id
-        connection.execute(update(schema.archive_file).where(here).values(state=schema.WRITING))
+                rows = [(*unit, self._file_id, state, *found) for unit, found in sorted(units.items())]
+                context.dialect.apply(connection, [Write("insert", schema.archive_part, rows)])
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
