@@ -136,6 +136,13 @@ def test_a_copy_takes_no_place_that_is_taken(store: History, tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
 
 
+def test_a_folder_that_is_not_there_is_named(store: History, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as refused:
+        backup(store, tmp_path / "none" / "copy.db")
+
+    assert refused.value.filename == str(tmp_path / "none")
+
+
 def test_what_is_no_sqlite_file_is_not_copied_and_it_is_said_what_does_it(postgresql: Server, tmp_path: Path) -> None:
     with open_history("sqlite://") as history, pytest.raises(BackupRefused, match="it is no file"):
         backup(history, tmp_path / "copy.db")

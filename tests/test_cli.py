@@ -1055,7 +1055,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         code, _, errors = finished("summary", "--json", "--database", place, stdout=full)
 
-    assert (code, errors) == (1, "error: cannot read or write on: No space left on device\n")
+    assert (code, errors) == (1, "error: cannot read or write: No space left on device\n")
 
 
 def test_output_for_machines_is_utf_8_and_for_people_never_fails(tmp_path: Path) -> None:

@@ -189,7 +189,10 @@ def _archive_files(copy: Path) -> list[tuple[str, int, str]]:
 def _unfinished(target: Path) -> Iterator[Path]:
     """Lend a name beside the target for what is not complete; nothing of it is left."""
     place = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
-    os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # it is about people
+    try:
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # it is about people
+    except OSError as error:  # nobody knows this name
+        raise OSError(error.errno, error.strerror, str(target.parent)) from error
     try:
         yield place
     finally:

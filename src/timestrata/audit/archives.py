@@ -9,7 +9,14 @@ from sqlalchemy import Connection
 
 from timestrata.archive import Archive
 from timestrata.dimensions import Names
-from timestrata.errors import ArchiveDamaged, ArchiveMismatch, ArchiveUnavailable, InvalidFact, InvalidRequest
+from timestrata.errors import (
+    ArchiveDamaged,
+    ArchiveMismatch,
+    ArchiveUnavailable,
+    InvalidFact,
+    InvalidRequest,
+    TimestrataError,
+)
 from timestrata.manifest import Archived, Part, archived
 from timestrata.stored import Unit
 
@@ -22,16 +29,16 @@ class Source:
 
     def __init__(self, archive: Callable[[], Archive | None]) -> None:
         self.archive: Archive | None = None
-        self.reason = "no archive is configured (TIMESTRATA_ARCHIVE)"
+        self._error: TimestrataError = ArchiveUnavailable("archive", "no archive is configured (TIMESTRATA_ARCHIVE)")
         try:
             self.archive = archive()
         except UNREADABLE as error:
-            self.reason = str(error)
+            self._error = error
 
     def opened(self) -> Archive:
-        """Return the archive. Raises ArchiveUnavailable."""
+        """Return the archive. Raises what UNREADABLE holds."""
         if self.archive is None:
-            raise ArchiveUnavailable("archive", self.reason)
+            raise self._error
         return self.archive
 
     def facts(
@@ -44,7 +51,7 @@ class Source:
         found: dict[Unit, list[Archived]] = {part.unit: [] for part in parts}
         missing: dict[Unit, str] = {}
         if self.archive is None:
-            return {}, dict.fromkeys(found, self.reason)
+            return {}, dict.fromkeys(found, str(self._error))
 
         def read(some: Sequence[Part]) -> None:
             rows = list(archived(self.opened(), connection, names, some))

@@ -48,8 +48,8 @@ def reported() -> Iterator[None]:
         _silence_stdout()
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(PIPE_CLOSED) from error
-        where = "on" if error.filename is None else name(os.fsdecode(error.filename))
-        complain(f"cannot read or write {where}: {error.strerror or error}")
+        where = "" if error.filename is None else f" {name(os.fsdecode(error.filename))}"
+        complain(f"cannot read or write{where}: {error.strerror or error}")
         raise typer.Exit(REFUSED) from error
     except TimestrataError as error:
         complain(str(error))
