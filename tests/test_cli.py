@@ -1019,6 +1019,12 @@ def test_an_argument_that_is_no_text_exits_with_2(capsys: pytest.CaptureFixture[
 # --------------------------------------------------------------------------------------------------- as a program
 
 
+def test_the_version_is_told_as_an_option_too() -> None:
+    told = json.loads(CliRunner().invoke(app, ["version", "--json"]).stdout)["timestrata"]
+
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"timestrata {told}\n"
+
+
 def test_python_m_timestrata_is_the_command_line() -> None:
     code, shown, errors = finished("version", "--json")
 

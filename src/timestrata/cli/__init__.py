@@ -65,6 +65,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.callback()(stores.common)
 app.command("start")(work.start)
 app.command("status")(status.status)
 app.command("pause")(work.pause)

@@ -104,7 +104,7 @@ def _show_run(done: RetentionRun, archive: str) -> None:
     else:
         screen.show(f"Nothing was archived up to {done.through}.")
     if done.postponed:
-        screen.note(f"{plural(done.postponed, 'user day')} changed meanwhile and stays for the next run.")
+        screen.note(f"{plural(done.postponed, 'user day')} changed meanwhile; the next run takes what is left.")
     if done.stopped:
         screen.note("Stopped before the end; the next run goes on.")
     for problem in done.problems:

@@ -93,6 +93,20 @@ def _share(text: str) -> Fraction:
         raise InvalidRequest("--gap-threshold", text, "a fraction such as 6/5, or 1.2") from error
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        output.write_bytes(f"timestrata {version_of('timestrata')}\n".encode())
+        raise typer.Exit
+
+
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """What every command has before it."""
+
+
 def version(as_json: AsJson = False) -> None:
     """Print the versions of Timestrata and of what it runs on."""
     found = {
