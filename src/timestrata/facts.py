@@ -248,7 +248,7 @@ class CompletedWorkflow:
     >>> CompletedWorkflow(
     ...     workflow_id="w1", user_id="ada", ticket_key="TK-1", ticket_type="Bug", template="QA",
     ...     started_at=datetime(2024, 5, 6, 9, tzinfo=UTC), completed_at=datetime(2024, 5, 6, 11, tzinfo=UTC),
-    ...     estimated_seconds=3000, steps=[StepTime(0, "Analyse", 600), StepTime(1, "Test", 1200)],
+    ...     estimated_seconds=3000, steps=(StepTime(0, "Analyse", 600), StepTime(1, "Test", 1200)),
     ... ).active_seconds
     1800
     """
