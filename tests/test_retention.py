@@ -494,27 +494,34 @@ def test_a_file_that_the_manifest_does_not_know_is_told(store: History, folder: 
     assert left.exists()
 
 
+class Telling(Archive):
+    """An archive that tells how far a file is: writing, written, checked, read back."""
+
+    def __init__(self, url: str, tell: Callable[[str], None]) -> None:
+        super().__init__(url)
+        self._tell = tell
+
+    @contextmanager
+    def writing(self, path: str) -> Iterator[Any]:
+        with super().writing(path) as writer:
+            self._tell("writing")
+            yield writer
+        self._tell("written")
+
+    def checksum(self, path: str) -> Any:
+        found = super().checksum(path)
+        self._tell("checked")
+        return found
+
+    def read_digested(self, path: str, **parts: Any) -> Any:
+        yield from list(super().read_digested(path, **parts))
+        self._tell("read back")
+
+
 @pytest.mark.parametrize("moment", ["writing", "written", "checked", "read back"])
 def test_a_run_that_another_one_overtook_deletes_and_leaves_nothing(store: History, moment: str) -> None:
     store.record(facts())
     before = answers(store)
-
-    class Slow(Archive):
-        @contextmanager
-        def writing(self, path: str) -> Iterator[Any]:
-            with super().writing(path) as writer:
-                overtake("writing")
-                yield writer
-            overtake("written")
-
-        def checksum(self, path: str) -> Any:
-            found = super().checksum(path)
-            overtake("checked")
-            return found
-
-        def read_digested(self, path: str, **parts: Any) -> Any:
-            yield from list(super().read_digested(path, **parts))
-            overtake("read back")
 
     def overtake(now: str) -> None:
         if now == moment and not overtaken:
@@ -522,7 +529,9 @@ def test_a_run_that_another_one_overtook_deletes_and_leaves_nothing(store: Histo
 
     overtaken: list[RetentionRun] = []
     url = store.retention.archive().url
-    sealing = Sealing(store.retention._transactions, Slow(url), store.settings.rules(), lambda: instant(NOW))
+    sealing = Sealing(
+        store.retention._transactions, Telling(url, overtake), store.settings.rules(), lambda: instant(NOW)
+    )
     with pytest.raises(RetentionOvertaken):
         sealing.run(DAY + 9)
 
@@ -711,18 +720,6 @@ def test_an_erasure_that_does_not_come_to_its_end_changes_nothing(store: History
     before = answers(store)
     times = 0
 
-    class Stopping(Archive):
-        @contextmanager
-        def writing(self, path: str) -> Iterator[Any]:
-            with super().writing(path) as writer:
-                stop("writing")
-                yield writer
-            stop("written")
-
-        def read_digested(self, path: str, **parts: Any) -> Any:
-            yield from list(super().read_digested(path, **parts))
-            stop("read back")
-
     def stop(now: str) -> None:
         nonlocal times
         if now == moment and not times:
@@ -732,7 +729,7 @@ def test_an_erasure_that_does_not_come_to_its_end_changes_nothing(store: History
             store.retention.run()
 
     with pytest.raises(KeyboardInterrupt if what == "broken off" else RetentionOvertaken):
-        erase_ada(store, Stopping(store.retention.archive().url))
+        erase_ada(store, Telling(store.retention.archive().url, stop))
 
     assert times == 1
     assert answers(store) == before
