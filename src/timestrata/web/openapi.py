@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from timestrata.web.idempotency import HEADER
 from timestrata.web.problems import MEDIA_TYPE, TITLES
@@ -93,10 +94,21 @@ _KEY_PARAMETER = {
     "description": "The same request again with the same key is answered with the first answer, and not done twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+_TAG = {"description": "Names the revision of what is answered.", "schema": {"type": "string"}}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The revision that was read, which is refused when it is no longer the one (412); `*`: any.",
+    "schema": {"type": "string", "pattern": '^([*]|"?[1-9][0-9]{0,8}"?)$'},
+}
+_UNTAGGED = ("/api/v1/events", "/api/v1/admin/jobs")
+_ALWAYS_SENT = ("/api/v1/time/completions/{workflow_id}",)
+"""Tagged for who wants to change it."""
 
 
 def describe(app: FastAPI) -> None:
-    """Let an app tell, of each route below /api/, its problems, its security and its idempotency key."""
+    """Let an app tell, of each route below /api/, its problems, its security, and the headers that all have."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -116,13 +128,28 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(generated, None)
     schemas["Problem"] = _PROBLEM
     components["securitySchemes"] = _SECURITY
+    names = {
+        (route.path_format, method.lower()): f"{route.tags[0]}_{route.name}"
+        for route in app.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+        for method in route.methods or ()
+    }
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
+            operation["operationId"] = names[path, method]
             if operation["responses"].pop("422", None) is not None:
                 operation["responses"]["422"] = _response("422")
             if path.startswith("/api/"):
+                if method == "get" and path not in _UNTAGGED:
+                    _tag(operation, may_be_known=path not in _ALWAYS_SENT)
                 _complete(method, operation)
     return found
+
+
+def _tag(operation: dict[str, Any], may_be_known: bool) -> None:
+    operation["responses"]["200"]["headers"] = {"ETag": _TAG}
+    if may_be_known:
+        operation["responses"]["304"] = {"description": "What If-None-Match names", "headers": {"ETag": _TAG}}
 
 
 def _complete(method: str, operation: dict[str, Any]) -> None:
@@ -130,8 +157,10 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     for status in (*_ALWAYS, *_BY_METHOD.get(method, ())):
         operation["responses"].setdefault(status, _response(status))
     operation["responses"] = dict(sorted(operation["responses"].items()))
+    parameters = operation.setdefault("parameters", [])
+    if "428" in operation["responses"]:
+        parameters.append(_IF_MATCH)
     if method == "post":
-        parameters = operation.setdefault("parameters", [])
         parameters[:] = [each for each in parameters if each.get("name", "").lower() != HEADER.lower()]
         parameters.append(_KEY_PARAMETER)
 
