@@ -319,10 +319,12 @@ def test_a_server_ends_when_told_while_a_worker_waits_for_the_database(tmp_path:
     create(file, "--scope", "admin")
 
     with serving(tmp_path, file, "--workers", "2") as server:
+        first, _ = _workers(server)
         folder.rename(tmp_path / "away")
-        os.kill(_workers(server)[0], signal.SIGKILL)
-        while not _waits(server.log()):
-            httpx2.get(f"{server.url}/health")
+        os.kill(first, signal.SIGKILL)
+        deadline = monotonic() + DEADLINE_SECONDS
+        while not _waits(server.log()) and monotonic() < deadline:
+            httpx2.get(f"{server.url}/health", timeout=DEADLINE_SECONDS)
         code, log = server.stop()
 
     assert code == 0
@@ -333,7 +335,8 @@ def test_a_server_ends_when_told_while_a_worker_waits_for_the_database(tmp_path:
 def _workers(server: Running) -> list[int]:
     """Return the ids of the processes that serve, when there are two."""
     found: list[int] = []
-    while len(found) < 2:
+    deadline = monotonic() + DEADLINE_SECONDS
+    while len(found) < 2 and monotonic() < deadline:
         httpx2.get(f"{server.url}/health")
         started = (re.match(r"Started server process \[(\d+)", line["event"]) for line in server.log())
         found = [int(each[1]) for each in started if each]
