@@ -783,6 +783,26 @@ def test_an_erasure_takes_a_file_that_was_written_meanwhile_too(store: History, 
     assert_no_file_is_left(store)
 
 
+@pytest.mark.parametrize("moment", ["writing", "written", "checked", "read back"])
+def test_a_person_who_is_erased_while_her_facts_are_archived_is_nowhere(store: History, moment: str) -> None:
+    store.record(facts())
+
+    def erase_her(now: str) -> None:
+        if now == moment and "ada" in store.users():
+            store.retention.erase("ada")
+
+    archive = Telling(store.retention.archive().url, erase_her)
+    sealing = Sealing(store.retention._transactions, archive, store.settings.rules(), lambda: instant(NOW))
+    with pytest.raises(RetentionOvertaken):
+        sealing.run(DAY + 9)
+
+    assert store.audit.verify(deep=True).ok
+    assert_no_file_is_left(store)
+    assert store.retention.run().completions == 1
+    assert ids(in_the_archive(store)) == {"bob"}
+    assert store.retention.check().ok
+
+
 def test_a_process_that_remembers_an_erased_person_starts_anew(store: History, store_url: str, folder: str) -> None:
     store.record(facts())
     store.tracking.put_template("Live", "Bug", ["Look"])

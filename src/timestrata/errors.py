@@ -198,7 +198,7 @@ class RetentionOvertaken(TimestrataError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"another run of retention took over while {shown(path)} was written: let that one finish, then repeat"
+            f"another run, or an erasure, took over while {shown(path)} was written: wait for it, and repeat"
         )
         self.path = path
 

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from timestrata import manifest, schema
 from timestrata.archive import Archive, Row, Written, path_of, row_of, unit_digest
 from timestrata.calendar import day_date, day_number, moment, next_bucket
-from timestrata.dialects import Write
+from timestrata.dialects import StaleNames, Write
 from timestrata.dimensions import Names
 from timestrata.errors import ArchiveDamaged, ArchiveUnavailable, RetentionOvertaken
 from timestrata.ingest import Context, Rules
@@ -186,17 +186,23 @@ class Sealing:
                 self._stopped = True
                 return
             pending = self._begin(first)
-            with abandoning(self._transactions, self._archive, pending.file_id, pending.path):
-                written = self._export(pending, span, spans)
-                if pending.units:
-                    self._read_back(pending, written)
-                    self._enter(pending, written)
-            if not pending.units:
-                self._archive.remove(pending.path)
-                self._forget(pending.file_id)
-                continue
-            for verified in pending.spans:
-                self._purge(pending, verified)
+            try:
+                self._seal(pending, span, spans)
+            except StaleNames as error:  # somebody was erased meanwhile
+                raise RetentionOvertaken(pending.path) from error
+
+    def _seal(self, pending: _Pending, span: Span, following: Iterator[Span]) -> None:
+        """Archive a span and what follows it, as far as one file goes, and purge it."""
+        with abandoning(self._transactions, self._archive, pending.file_id, pending.path):
+            written = self._export(pending, span, following)
+            if pending.units:
+                self._read_back(pending, written)
+                self._enter(pending, written)
+        if not pending.units:
+            self._archive.remove(pending.path)
+            self._forget(pending.file_id)
+        for verified in pending.spans:
+            self._purge(pending, verified)
 
     def _spans(self, users: Sequence[int], first: int, last: int) -> Iterator[Span]:
         """Yield spans of these days that hold about SPAN_COMPLETIONS each, by user."""
@@ -284,8 +290,18 @@ class Sealing:
             raise ArchiveDamaged(pending.path, "its rows are not those that were written")
 
     def _enter(self, pending: _Pending, written: Written) -> None:
+        """Put the file into the manifest, unless it was taken away or holds somebody who was erased meanwhile.
+
+        An erasure finds the files of a person there: her lock makes it come before this, or see it.
+        """
+
         def enter(own: Context) -> bool:
-            return manifest.keep_file(own.connection, pending.file_id, written, schema.EXPORTED, pending.units)
+            numbers = sorted(pending.users.values())
+            own.dialect.lock(own.connection, numbers, [])
+            names = Names()
+            names.learn(own.connection, set(numbers))
+            same = {name: number for number, name in names.users.items()} == pending.users  # numbers are given again
+            return same and manifest.keep_file(own.connection, pending.file_id, written, schema.EXPORTED, pending.units)
 
         if not self._transactions.write([], enter):
             raise RetentionOvertaken(pending.path)
