@@ -19,7 +19,7 @@ from fold import stored_receipts
 from sqlalchemy import func, select, update
 
 from timestrata import CompletedWorkflow, DateRange, History, StepTime, open_history, schema
-from timestrata.archive import Archive
+from timestrata.archive import Archive, Written
 from timestrata.calendar import day_number, instant
 from timestrata.dimensions import Names
 from timestrata.errors import (
@@ -35,7 +35,7 @@ from timestrata.errors import (
     UnknownWorkflow,
 )
 from timestrata.ingest import Context
-from timestrata.manifest import archived, parts, put_file
+from timestrata.manifest import archived, files, give_up, keep_file, parts, put_file, retired, set_state
 from timestrata.retention import Retention, RetentionPolicy, RetentionRun, eligible_through, plan
 from timestrata.retention.erasing import Erasure, erase
 from timestrata.retention.policy import DayCount
@@ -801,6 +801,58 @@ def test_a_person_who_is_erased_while_her_facts_are_archived_is_nowhere(store: H
     assert store.retention.run().completions == 1
     assert ids(in_the_archive(store)) == {"bob"}
     assert store.retention.check().ok
+
+
+def test_an_erasure_does_not_take_back_what_was_purged_meanwhile(store: History) -> None:
+    store.record(facts())
+    store.retention.run()
+    part = schema.archive_part.c
+
+    def put_state(state: int) -> None:
+        with store.engine.begin() as connection:
+            set_state(connection, part.state != schema.VOID, state)
+
+    def purge_it(now: str) -> None:
+        if now == "read back":
+            put_state(schema.PURGED)
+
+    put_state(schema.EXPORTED)  # as between the entry of a file and its purge
+    with pytest.raises(RetentionOvertaken):
+        erase_ada(store, Telling(store.retention.archive().url, purge_it))
+
+    assert store.audit.verify(deep=True).ok
+    assert ids(in_the_archive(store)) == {"plain", "midnight", "same bucket", "bob"}
+    assert_no_file_is_left(store)
+
+
+@pytest.mark.parametrize("who", ["ada", "bob"])
+def test_of_two_erasures_at_once_one_is_told_to_wait_or_finds_nobody(store: History, who: str) -> None:
+    in_two_files(store)
+
+    def erase_too(now: str) -> None:
+        if now == "read back" and who in store.users():
+            store.retention.erase(who)
+
+    with pytest.raises(UnknownUser if who == "ada" else RetentionOvertaken):
+        erase_ada(store, Telling(store.retention.archive().url, erase_too))
+
+    assert who not in store.users()
+    assert store.audit.verify(deep=True).ok
+    assert_no_file_is_left(store)
+
+
+def test_a_file_that_was_given_up_is_never_entered_and_one_that_was_entered_never_given_up(store: History) -> None:
+    written = Written("", 0, 0, b"digest")
+    with store.engine.begin() as connection:
+        for name in ("given up", "entered"):
+            put_file(connection, name, f"completions/{name}", 0)
+        assert give_up(connection, "nobody's") is None
+        assert give_up(connection, "given up") == schema.WRITING
+        assert not keep_file(connection, "given up", written, schema.PURGED, {})
+        assert keep_file(connection, "entered", written, schema.PURGED, {})
+        assert give_up(connection, "entered") == schema.KEPT
+        assert [file.file_id for file in retired(connection)] == ["given up"]
+        assert [(file.file_id, file.digest) for file in files(connection)] == [("entered", b"digest")]
 
 
 def test_a_process_that_remembers_an_erased_person_starts_anew(store: History, store_url: str, folder: str) -> None:

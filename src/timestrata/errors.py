@@ -194,7 +194,10 @@ class ClockJumped(TimestrataError):
 
 
 class RetentionOvertaken(TimestrataError):
-    """Another run of retention began while this one was writing a file, and took over; nothing of the file counts."""
+    """Another run of retention, or an erasure, changed what this one rests on; nothing of what it wrote counts.
+
+    `path` is the file that was being written or replaced.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__(

@@ -147,11 +147,11 @@ def keep_file(
 ) -> bool:
     """Put a finished file and its parts (completions and digest by unit) into the manifest.
 
-    Returns False, with nothing changed, when another run took it away.
+    Returns False, with nothing changed, when another run took it away or it was given up.
     """
     c = schema.archive_file.c
     done = {"completions": written.completions, "bytes": written.bytes, "digest": written.digest}
-    here = and_(c.file_id == file_id, c.state == schema.WRITING)
+    here = and_(c.file_id == file_id, c.state == schema.WRITING, c.digest.is_(None))
     if connection.execute(update(schema.archive_file).where(here).values(state=schema.KEPT, **done)).rowcount != 1:
         return False
     rows = [(*unit, file_id, state, count, digest) for unit, (count, digest) in sorted(units.items())]
@@ -175,11 +175,15 @@ def retired(connection: Connection) -> list[File]:
     return [file for file in files(connection, schema.WRITING) if file.digest is not None]
 
 
-def state_of(connection: Connection, file_id: str) -> int | None:
-    """Return the state of a file, None when it is not known (any more)."""
-    state: int | None = connection.execute(
-        select(schema.archive_file.c.state).where(schema.archive_file.c.file_id == file_id)
-    ).scalar()
+def give_up(connection: Connection, file_id: str) -> int | None:
+    """Mark a file as one that is to be removed, unless it is kept; keep_file() refuses it from then on.
+
+    Returns its state, None when nobody knows it any more.
+    """
+    c = schema.archive_file.c
+    unfinished = and_(c.file_id == file_id, c.state == schema.WRITING)
+    connection.execute(update(schema.archive_file).where(unfinished).values(digest=b""))
+    state: int | None = connection.execute(select(c.state).where(c.file_id == file_id)).scalar()
     return state
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -21,11 +20,11 @@ from sqlalchemy import Connection, and_, delete, or_, select
 from timestrata import manifest, schema
 from timestrata.archive import Archive, Row, Written, path_of, unit_digest
 from timestrata.calendar import instant
-from timestrata.dialects import Write
+from timestrata.dialects import StaleNames, Write
 from timestrata.dimensions import Names
 from timestrata.errors import ArchiveDamaged, RetentionOvertaken, UnknownUser
 from timestrata.ingest import Context
-from timestrata.retention.sealing import abandoning
+from timestrata.retention.unfinished import abandoning, remove_retired
 from timestrata.stored import Unit
 from timestrata.tracking.rules import Transactions
 
@@ -69,27 +68,23 @@ def erase(
     with ExitStack() as unless_entered:
         for rewriting in rewritings:
             rewriting.write(instant(clock()), unless_entered)
-        rows = transactions.write([], lambda own: _exchange(own, number, user_id, rewritings))
+        try:
+            rows = transactions.write([], lambda own: _exchange(own, number, user_id, rewritings))
+        except StaleNames as error:  # another erasure was faster
+            if transactions.read(lambda own: _number(own, user_id)) is None:
+                raise UnknownUser(user_id) from error
+            raise RetentionOvertaken(rewritings[0].file.path) from error
     remove_retired(transactions, archive)
     rewritten = sum(rewriting.is_kept for rewriting in rewritings)
     archived = sum(rewriting.erased for rewriting in rewritings)
     return Erasure(user_id, rows, archived, rewritten, len(files) - rewritten)
 
 
-def remove_retired(transactions: Transactions, archive: Callable[[], Archive]) -> None:
-    """Remove the files that an erasure has replaced, of one that was broken off too."""
-    for file in transactions.read(manifest.retired):
-        archive().remove(file.path)
-        transactions.write([], partial(_forget, file_id=file.file_id))
-
-
-def _forget(context: Context, file_id: str) -> None:
-    manifest.forget_file(context.connection, file_id)
-
-
 def _exchange(context: Context, number: int, user_id: str, rewritings: Sequence[_Rewriting]) -> dict[str, int]:
     """Erase a person from the store, and from the manifest with her files; return rows by table."""
-    context.dialect.lock(context.connection, [number], [])
+    # All who have facts in her files: a run that purges them, or a correction, comes before this or sees what it did.
+    users = {number}.union(*(rewriting.users for rewriting in rewritings))
+    context.dialect.lock(context.connection, sorted(users), [])
     known = {rewriting.file.file_id for rewriting in rewritings}
     for file in _files_of(context.connection, number):
         if file.file_id not in known:  # written meanwhile
@@ -124,9 +119,15 @@ class _Rewriting:
         self._archive = archive
         self._number = number
         self._user_id = user_id
+        self._parts: list[manifest.Part] = []
         self._others: dict[Unit, manifest.Part] = {}
         self._file_id = uuid4().hex
         self._written: Written | None = None
+
+    @property
+    def users(self) -> set[int]:
+        """Whose facts in it count."""
+        return {part.user_id for part in self._parts}
 
     @property
     def is_kept(self) -> bool:
@@ -135,21 +136,19 @@ class _Rewriting:
 
     def check(self) -> None:
         """Raise ArchiveDamaged or ArchiveUnavailable when the file is needed and not as it was written."""
-        if any(part.user_id != self._number for part in self._parts()):
+        if any(part.user_id != self._number for part in self._transactions.read(self._counted)):
             found, file = self._archive.checksum(self.file.path), self.file
             if (found.bytes, found.digest) != (file.bytes, file.digest):
                 raise ArchiveDamaged(file.path, f"{found.bytes} bytes are not the {file.bytes} that were written")
 
-    def _parts(self) -> list[manifest.Part]:
-        return self._transactions.read(
-            lambda own: manifest.parts(own, states=(schema.EXPORTED, schema.PURGED), file_id=self.file.file_id)
-        )
+    def _counted(self, connection: Connection) -> list[manifest.Part]:
+        return manifest.parts(connection, states=(schema.EXPORTED, schema.PURGED), file_id=self.file.file_id)
 
     def write(self, now: int, unless_entered: ExitStack) -> None:
         """Write the file anew, to be removed at the end of a block that fails before exchange() is committed."""
-        parts = self._parts()
-        self._others = {part.unit: part for part in parts if part.user_id != self._number}
-        self.erased = sum(part.completions for part in parts if part.user_id == self._number)
+        self._parts = self._transactions.read(self._counted)
+        self._others = {part.unit: part for part in self._parts if part.user_id != self._number}
+        self.erased = sum(part.completions for part in self._parts if part.user_id == self._number)
         if self._others:
             path = path_of(min(unit[1] for unit in self._others), self._file_id)
             self._transactions.write([], lambda own: manifest.put_file(own.connection, self._file_id, path, now))
@@ -178,12 +177,13 @@ class _Rewriting:
                 yield row
 
     def exchange(self, context: Context) -> None:
-        """Put the parts of the others under the new file; nobody may have opened one of their days meanwhile."""
+        """Put the parts of the others under the new file; nobody may have purged or opened one of them meanwhile."""
         connection = context.connection
+        if self._counted(connection) != self._parts:
+            raise RetentionOvertaken(self.file.path)
         c = schema.archive_part.c
         old = and_(c.file_id == self.file.file_id, c.user_id != self._number, c.state != schema.VOID)
-        if connection.execute(delete(schema.archive_part).where(old)).rowcount != len(self._others):
-            raise RetentionOvertaken(self.file.path)
+        connection.execute(delete(schema.archive_part).where(old))
         manifest.retire(connection, self.file.file_id)
         if self._written is None:
             return

@@ -9,7 +9,6 @@ the next one; a run that was taken over stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -29,6 +28,7 @@ from timestrata.errors import ArchiveDamaged, ArchiveUnavailable, RetentionOvert
 from timestrata.ingest import Context, Rules
 from timestrata.measures import Filed, Key, Labels, Sums
 from timestrata.proofs import Mismatch, cells_digests, fold_units, folded, mismatches, stored_cells
+from timestrata.retention.unfinished import abandoning
 from timestrata.stored import Span, Unit, raw_digests, read, read_raw
 from timestrata.tracking.rules import Transactions
 
@@ -323,27 +323,6 @@ class Sealing:
         if self._progress is not None:
             seconds = (now - self._started_at) / 1_000_000
             self._progress(RetentionProgress(self._purged, self._total, seconds))
-
-
-@contextmanager
-def abandoning(transactions: Transactions, archive: Archive, file_id: str, path: str) -> Iterator[None]:
-    """Remove a file that this block began and does not bring into the manifest.
-
-    What stops the block is raised, RetentionOvertaken for what another run took away while it was written.
-    """
-    try:
-        yield
-    except BaseException as error:
-        taken = False
-        with suppress(Exception):  # an archive or a database that is gone: the next run finds the file in the manifest
-            state = transactions.read(lambda own: manifest.state_of(own, file_id))
-            if state != schema.KEPT:  # its commit may have been made though nobody heard of it: then facts rest on it
-                taken = state is None
-                archive.remove(path)
-                transactions.write([], lambda own: manifest.forget_file(own.connection, file_id))
-        if taken and isinstance(error, ArchiveUnavailable):
-            raise RetentionOvertaken(path) from error
-        raise
 
 
 def _counted(digests: Iterable[bytes]) -> tuple[int, bytes]:
