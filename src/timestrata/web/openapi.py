@@ -136,7 +136,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     }
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
-            operation["operationId"] = names[path, method]
+            # A router that whoever embeds the service includes is not listed by its routes: theirs keep their names.
+            operation["operationId"] = names.get((path, method), operation["operationId"])
             if operation["responses"].pop("422", None) is not None:
                 operation["responses"]["422"] = _response("422")
             if path.startswith("/api/"):
