@@ -71,6 +71,7 @@ def test_pages_of_alerts_hold_every_alert_once_and_in_order(alerted: History, li
     while True:
         page = alerted.alert_page(dismissed=None, kind=kind, limit=limit, after=after)
         assert (len(page.alerts), page.count) == (min(limit, len(whole) - len(found)), len(whole))
+        assert page.workflow_count == sum(alert.kind == "workflow" for alert in whole)
         found.extend(page)
         after = page.next
         if after is None:

@@ -91,7 +91,7 @@ def test_only_what_the_busy_did_is_read_again(many: History) -> None:
         def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, several: bool) -> None:
             if "FROM ts_cell_step" in statement:
                 given = context.compiled_parameters[0]
-                asked.append((given["user_id_1"], given["user_id_2"]))
+                asked.append((given["scope_from"], given["scope_through"]))
 
         event.listen(many.engine, "before_cursor_execute", note)
         many.steps("all_time")

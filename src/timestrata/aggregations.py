@@ -6,10 +6,10 @@ Cells are added up by the database, into weeks and months too; nothing is read o
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Table, literal_column, select
 from sqlalchemy.sql import ColumnElement
@@ -18,10 +18,10 @@ from timestrata import schema
 from timestrata.answers import GROUPS, Aggregation, AggregationReport, Figures, GroupBy
 from timestrata.calendar import BUCKETS, Bucket, DateRange, day_date, next_bucket
 from timestrata.errors import InvalidRequest
-from timestrata.measures import Tally
+from timestrata.measures import Sums, Tally
 from timestrata.reports import Group, active_of, coverage, figures, names_of
 from timestrata.series import is_partial, starts_of
-from timestrata.sums import Key, Keys, Scope, Snapshot
+from timestrata.sums import Key, Keys, Scope, Snapshot, Tallies
 
 MOST_GROUPS = 10_000
 """Groups of an answer, and sub-groups: each is about 600 bytes of JSON."""
@@ -73,6 +73,7 @@ class _Label(NamedTuple):
 
 
 _Groups = dict[_Label, Group]
+T = TypeVar("T")
 _NOTHING = Group(Tally(), 0, 0)
 
 
@@ -83,16 +84,19 @@ def aggregations(snapshot: Snapshot, scope: Scope, grouping: Grouping, today: da
     connection, within = snapshot.connection, scope._replace(template=grouping.template)
     total = _summed(snapshot, within).get((), _NOTHING)
     label = _labels(connection, group)
-    groups = {label(key[0]): one for key, one in _summed(snapshot, within, group).items()}
-    subs: dict[_Label, _Groups] = {each: {} for each in groups}
+    summed = _summed(snapshot, within, group)
+    keys: dict[_Label, Key | None] = {label(key[0]): key for key in summed}
+    subs: dict[_Label, _Groups] = {each: {} for each in keys}
     if sub_group is not None:
         sub_label = _labels(connection, sub_group)
         for (number, sub), one in _summed(snapshot, within, group, sub_group).items():
             subs[label(number)][sub_label(sub)] = one
     if grouping.fill_gaps:
-        groups = _filled(groups, group, scope.dates)
+        keys = _filled(keys, group, scope.dates)
         if sub_group is not None:
-            subs = _sub_filled({each: subs.get(each, {}) for each in groups}, (group, sub_group), scope.dates)
+            subs = _sub_filled({each: subs.get(each, {}) for each in keys}, (group, sub_group), scope.dates)
+    first = _first(keys, grouping.limit)
+    groups = {each: _NOTHING if key is None else summed[key] for each, key in first.items()}
     return AggregationReport(
         dates=scope.dates,
         group=group,
@@ -101,8 +105,8 @@ def aggregations(snapshot: Snapshot, scope: Scope, grouping: Grouping, today: da
         ticket_type=scope.ticket_type,
         template=grouping.template,
         total=Figures(**figures(total)),
-        groups=_in_order(_first(groups, grouping.limit), group, scope.dates, today, subs, sub_group),
-        count=len(groups),
+        groups=_in_order(groups, group, scope.dates, today, subs, sub_group),
+        count=len(keys),
         coverage=coverage(connection, scope.user_id),
     )
 
@@ -110,14 +114,34 @@ def aggregations(snapshot: Snapshot, scope: Scope, grouping: Grouping, today: da
 # ------------------------------------------------------------------------------------------------------ from the cells
 
 
-def _summed(snapshot: Snapshot, scope: Scope, *groups: GroupBy) -> dict[Key, Group]:
+class _Summed(Mapping[Key, Group]):
+    """What was done and worked by the numbers of groups. Only what is asked for is put together."""
+
+    def __init__(self, done: Tallies, worked: Mapping[Key, Sums]) -> None:
+        self._done = done
+        self._worked = worked
+        self._keys = done.keys() | worked.keys()
+
+    def __getitem__(self, key: Key) -> Group:
+        if key not in self._keys:
+            raise KeyError(key)
+        return Group(*self._done.get(key, (Tally(), 0)), *self._worked.get(key, (0,)))
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _summed(snapshot: Snapshot, scope: Scope, *groups: GroupBy) -> Mapping[Key, Group]:
     """Return everything that was done or worked in a scope by the numbers of groups; steps from their own cells."""
     if "step" in groups:
         return _summed_steps(snapshot, scope, groups)
     done, work = schema.cell_completion, schema.cell_worked
     found = snapshot.tallies(done, scope, _keys(done, groups), MOST_GROUPS)
     worked = snapshot.sums(work, scope, _keys(work, groups), ["worked_seconds"], MOST_GROUPS)
-    return {key: Group(*found.get(key, (Tally(), 0)), *worked.get(key, (0,))) for key in found.keys() | worked.keys()}
+    return _Summed(found, worked)
 
 
 def _summed_steps(snapshot: Snapshot, scope: Scope, groups: tuple[GroupBy, ...]) -> dict[Key, Group]:
@@ -126,8 +150,7 @@ def _summed_steps(snapshot: Snapshot, scope: Scope, groups: tuple[GroupBy, ...])
     asked = [group for group in groups if group != "template"]
     found = snapshot.tallies(cells, scope, _keys(cells, asked), MOST_GROUPS)
     step = schema.step.c
-    rows = snapshot.connection.execute(select(step.step_id, step.template_id))
-    templates = {row.step_id: row.template_id for row in rows}
+    templates = dict(snapshot.connection.execute(select(step.step_id, step.template_id)).all())
     summed = {}
     for key, (tally, users) in found.items():
         numbers: dict[GroupBy, int] = dict(zip(asked, key, strict=True))
@@ -199,7 +222,7 @@ def _step_labels(connection: Connection) -> dict[int, _Label]:
     return {number: _Label((of, index, name), name, of, index) for number, of, index, name in rows}
 
 
-def _first(groups: _Groups, limit: int | None) -> _Groups:
+def _first(groups: dict[_Label, T], limit: int | None) -> dict[_Label, T]:
     """Return the first groups of as many; to find the percentiles of one takes 20 µs."""
     if limit is None or limit >= len(groups):
         return groups
@@ -248,13 +271,13 @@ def _clipped(dates: DateRange, label: _Label, bucket: Bucket | None) -> DateRang
     return DateRange(max(dates.first or date.min, label.bucket), min(dates.last or date.max, last))
 
 
-def _filled(groups: _Groups, kind: GroupBy, dates: DateRange) -> _Groups:
-    """Return groups with those of a time without anything among them."""
+def _filled(groups: dict[_Label, Key | None], kind: GroupBy, dates: DateRange) -> dict[_Label, Key | None]:
+    """Return the keys of groups with those of a time without anything among them: None."""
     bucket = _bucket(kind)
     if bucket is None:
         return groups
     starts = starts_of(dates, bucket, [label.bucket for label in groups if label.bucket])
-    return {_bucket_label(start): _NOTHING for start in starts} | groups
+    return {_bucket_label(start): None for start in starts} | groups
 
 
 def _sub_filled(subs: dict[_Label, _Groups], kinds: tuple[GroupBy, GroupBy], dates: DateRange) -> dict[_Label, _Groups]:

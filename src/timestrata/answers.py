@@ -328,12 +328,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """Gap alerts, the latest first. `next` is None on the last page; `count` is how many there are on all of them."""
+    """Gap alerts, the latest first. `next` is None on the last page.
+
+    `count` is how many there are on all pages, `workflow_count` how many of these are of whole workflows.
+    """
 
     alerts: tuple[Alert, ...]
     next: str | None
     coverage: Coverage
     count: int
+    workflow_count: int
 
     def __iter__(self) -> Iterator[Alert]:
         return iter(self.alerts)

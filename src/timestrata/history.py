@@ -607,7 +607,7 @@ class History:
     def users(self) -> tuple[str, ...]:
         """Return every user that something was recorded for, in order."""
         names = select(schema.user.c.name).order_by(schema.user.c.name)
-        return self._read(lambda connection: tuple(connection.execute(names).scalars()))
+        return self._read(lambda connection: tuple(connection.execute(names).scalars().all()))
 
     def ticket_types(self, user_id: str | None = None) -> tuple[str, ...]:
         """Return every ticket type of the store, the one that came first first.

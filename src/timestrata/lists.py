@@ -5,26 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, Table, and_, exists, func, select, tuple_, update
+from sqlalchemy import Connection, Select, Table, and_, case, exists, func, select, tuple_, update
 from sqlalchemy.sql import ColumnElement
 
 from timestrata import schema
 from timestrata.answers import Alert, AlertPage, DeletedWorkflow, WorkflowPage, WorkflowRow
-from timestrata.calendar import DateRange, day_date, moment
+from timestrata.calendar import DAY_MICROSECONDS, MICROSECONDS, DateRange, day_date, moment
 from timestrata.dialects import StaleNames
 from timestrata.errors import InvalidRequest, UnknownAlert
 from timestrata.facts import checked_text
 from timestrata.ingest import Context
 from timestrata.reports import coverage
-from timestrata.sums import Scope, Snapshot, within
+from timestrata.sums import Key, Scope, Snapshot, values_of, within
 
 MOST_ROWS = 10_000
-
-_DAY_MICROSECONDS = 86_400_000_000
 
 _ALERT_ID = re.compile(r"[0-9]{1,9}\.-?[0-9]{1,7}\.[0-9]{1,18}\.[0-9]{1,9}")
 
@@ -52,52 +51,68 @@ def alerts(
     if kind is not None:
         wanted[kind] = c.step_id == schema.WHOLE if kind == "workflow" else c.step_id != schema.WHOLE
     at, *place = (None,) if after is None else _read_token(after, _ALERT_PLACE)
-    days = snapshot.days(table, scope, wanted)
-    latest = _latest(scope, days, limit + 1, at)
-    conditions = [within(table, latest), *wanted.values()]
-    statement = _alert_rows().where(*conditions, _late_enough(table, conditions, limit + 1, at)).limit(limit + 1)
+    rows = snapshot.rows(table, scope, {"day": c.day, "whole": case((c.step_id == schema.WHOLE, 1), else_=0)}, wanted)
+    near, conditions = _late_enough(snapshot, table, scope, [*wanted.values()], _by_day(rows), limit + 1, at)
+    statement = _alert_rows().where(*conditions).limit(limit + 1)
     if at is not None:
         same_time = and_(c.completed_at == at, tuple_(*_ALERT_ORDER) > tuple(place))
         statement = statement.where((c.completed_at < at) | same_time)
-    rows = snapshot.connection.execute(statement).fetchall()
-    page = rows[:limit]
-    following = _token([getattr(page[-1], name) for name in _ALERT_PLACE]) if len(rows) > limit else None
+    found = snapshot.connection.execute(statement, values_of(near)).fetchall()
+    page = found[:limit]
+    following = _token([getattr(page[-1], name) for name in _ALERT_PLACE]) if len(found) > limit else None
     covered = coverage(snapshot.connection, scope.user_id)
-    return AlertPage(tuple(map(_alert, page)), following, covered, sum(days.values()))
+    of_workflows = sum(count for (_, whole), count in rows.items() if whole)
+    return AlertPage(tuple(map(_alert, page)), following, covered, sum(rows.values()), of_workflows)
 
 
-def _latest(scope: Scope, rows: Mapping[int, int], limit: int, at: int | None) -> Scope:
-    """Return a scope without days that are too early for its last `limit` rows up to an instant (None: of all).
-
-    `rows` are how many there are by day. Sorting a year of everybody's takes a second at a million.
-    """
-    # A local day ends up to 60 hours after its date begins in UTC (zone, start of the day), and begins up to 14 before:
-    # what is filed three days before an instant's date happened before it, and what is filed four days before another
-    # day happened before that one.
-    last = None if at is None else at // _DAY_MICROSECONDS - 3
-    found = 0
-    for day in sorted(rows, reverse=True):
-        if last is None or day <= last:
-            found += rows[day]
-            if found >= limit:
-                first = max(day_date(day).toordinal() - 4, (scope.dates.first or date.min).toordinal())
-                return scope._replace(dates=DateRange(date.fromordinal(first), scope.dates.last))
-    return scope
+def _by_day(rows: Mapping[Key, int]) -> Counter[int]:
+    """Return rows by day from rows by (day, ...)."""
+    days: Counter[int] = Counter()
+    for key, count in rows.items():
+        days[key[0]] += count
+    return days
 
 
 def _late_enough(
-    table: Table, conditions: Sequence[ColumnElement[bool]], limit: int, at: int | None
-) -> ColumnElement[bool]:
-    """Return a condition that rows hold that are not too early for the last `limit` of those before an instant.
+    snapshot: Snapshot,
+    table: Table,
+    scope: Scope,
+    wanted: Sequence[ColumnElement[bool]],
+    days: Mapping[int, int],
+    limit: int,
+    at: int | None,
+) -> tuple[Scope, list[ColumnElement[bool]]]:
+    """Return a scope and conditions without rows that are too early for its last `limit` before an instant (None: all).
 
-    So that names are looked up, and rows sorted, for little more than a page: of the last ten workflows of everybody
-    in a fifth of the time.
+    `days` are how many rows there are by day. So that names are looked up, and rows sorted, for little more than a
+    page: a year of everybody's takes a second at a million.
     """
     c = table.c
-    earlier = conditions if at is None else [*conditions, c.completed_at < at]
-    first = select(c.completed_at).where(*earlier).order_by(c.completed_at.desc()).offset(limit - 1).limit(1)
-    late_enough: ColumnElement[bool] = c.completed_at >= func.coalesce(first.scalar_subquery(), -(2**62))
-    return late_enough
+    earlier = wanted if at is None else [*wanted, c.completed_at < at]
+    # What is filed three days before an instant's date happened before it, see _DAY_ENDS_WITHIN.
+    last = None if at is None else at // DAY_MICROSECONDS - 3
+    found = 0
+    for day in sorted((day for day in days if last is None or day <= last), reverse=True):
+        found += days[day]
+        if found >= limit:
+            break
+    else:
+        return scope, [within(table, scope), *wanted]
+    near = _from(scope, day_date(day))
+    rows = select(c.completed_at).where(within(table, near), *earlier).order_by(c.completed_at.desc())
+    since = snapshot.connection.execute(rows.offset(limit - 1).limit(1), values_of(near)).scalar_one()
+    near = _from(scope, day_date((since - _DAY_ENDS_WITHIN) // DAY_MICROSECONDS + 1))
+    return near, [within(table, near), *wanted, c.completed_at >= since]
+
+
+_DAY_ENDS_WITHIN = 64 * 3_600 * MICROSECONDS
+"""After its date begins in UTC: it lasts 24 hours, and begins 12 later in the west (16 before there were zones) and up
+to 24 later by the start of the day."""
+
+
+def _from(scope: Scope, first: date) -> Scope:
+    """Return a scope without what is before a day."""
+    return scope._replace(dates=DateRange(max(first, scope.dates.first or date.min), scope.dates.last))
 
 
 def alert(connection: Connection, alert_id: str) -> Alert:
@@ -206,14 +221,14 @@ def workflows(snapshot: Snapshot, scope: Scope, limit: int, after: str | None) -
     table, c = schema.completion, schema.completion.c
     names = (schema.user.c.name, c.workflow_id)
     at, *place = (None,) if after is None else _read_token(after, _WORKFLOW_PLACE)
-    latest = _latest(scope, snapshot.days(table, scope, {}), limit + 1, at)
-    conditions = [within(table, latest)]
-    statement = _workflow_rows().where(*conditions, _late_enough(table, conditions, limit + 1, at)).limit(limit + 1)
+    days = _by_day(snapshot.rows(table, scope, {"day": c.day}, {}))
+    near, conditions = _late_enough(snapshot, table, scope, [], days, limit + 1, at)
+    statement = _workflow_rows().where(*conditions).limit(limit + 1)
     statement = statement.order_by(c.completed_at.desc(), *names)
     if at is not None:
         same_time = and_(c.completed_at == at, tuple_(*names) > tuple(place))
         statement = statement.where((c.completed_at < at) | same_time)
-    rows = snapshot.connection.execute(statement).fetchall()
+    rows = snapshot.connection.execute(statement, values_of(near)).fetchall()
     page = rows[:limit]
     following = _token([getattr(page[-1], name) for name in _WORKFLOW_PLACE]) if len(rows) > limit else None
     return WorkflowPage(tuple(map(_workflow, page)), following, coverage(snapshot.connection, scope.user_id))

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from timestrata import lists, reports, schema, series
 from timestrata.answers import By, Change, Direction, Overview, Summary, Verdict
 from timestrata.calendar import BUCKETS, Bucket, DateRange, bucket_starts, day_date
-from timestrata.sums import Scope, Snapshot, within
+from timestrata.sums import Scope, Snapshot, values_of, within
 
 MOST_BARS = 120
 RECENT = 10
@@ -94,7 +94,7 @@ def _days(snapshot: Snapshot, scope: Scope) -> tuple[date | None, date | None]:
     days: list[int] = []
     for cells in (schema.cell_completion, schema.cell_worked):
         found = snapshot.connection.execute(
-            select(func.min(cells.c.day), func.max(cells.c.day)).where(within(cells, scope))
+            select(func.min(cells.c.day), func.max(cells.c.day)).where(within(cells, scope)), values_of(scope)
         )
         days += [day for day in found.one() if day is not None]
     return (day_date(min(days)), day_date(max(days))) if days else (None, None)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from timestrata.keeping import Kept
 
@@ -42,6 +42,23 @@ class Arithmetic(Generic[T]):
     swap: Callable[[T, T, T], T | None]
 
 
+_Difference = tuple[bytes, bytes]
+"""A pickled answer as it was, and as it is."""
+
+
+class _About(NamedTuple, Generic[T]):
+    """An answer about people.
+
+    `differences` made it of the one that was kept, of the state `before` (None: none was). They are those of the
+    smallest parts, and go into all that these are part of: a whole part as it was and as it is would have to be read,
+    and compared, at each level.
+    """
+
+    answer: T
+    before: bytes | None
+    differences: list[_Difference]
+
+
 class Shares:
     """The shares of everybody in one state of the store.
 
@@ -67,33 +84,31 @@ class Shares:
             found = self._kept.get((question, self._gone, people))
             return (None, b"") if found is None else pickle.loads(found)
 
-        def about(people: People) -> T:
+        def about(people: People) -> _About[T]:
             before, content = kept(people)
             now = self._state(people)
             if before == now:
-                still: T = pickle.loads(content)
-                return still
-            found = ask(people) if before is None else renewed(people, before, content)
-            self._kept.put(
-                (question, self._gone, people), pickle.dumps((now, pickle.dumps(found, pickle.HIGHEST_PROTOCOL)))
-            )
-            return found
+                return _About(pickle.loads(content), before, [])
+            found, differences = (ask(people), None) if before is None else renewed(people, before, content)
+            new = pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
+            self._kept.put((question, self._gone, people), pickle.dumps((now, new)))
+            return _About(found, before, [(content, new)] if differences is None else differences)
 
-        def renewed(people: People, before: bytes, content: bytes) -> T:
+        def renewed(people: People, before: bytes, content: bytes) -> tuple[T, list[_Difference] | None]:
             stale = self._stale(people, before)
             if not stale:
-                return ask(people)
-            was = [kept(part) for part in stale]
-            now = [about(part) for part in stale]
-            if all(state == _of(part, before) for part, (state, _) in zip(stale, was, strict=True)):
+                return ask(people), None
+            parts = [about(part) for part in stale]
+            if all(part.before == _of(who, before) for who, part in zip(stale, parts, strict=True)):
+                differences = [each for part in parts for each in part.differences]
                 whole: T | None = pickle.loads(content)
-                for (_, old), new in zip(was, now, strict=True):
-                    whole = None if whole is None else arithmetic.swap(whole, pickle.loads(old), new)
+                for old, new in differences:
+                    whole = None if whole is None else arithmetic.swap(whole, pickle.loads(old), pickle.loads(new))
                 if whole is not None:
-                    return whole
-            return reduce(arithmetic.add, map(about, self._parts(people)))
+                    return whole, differences
+            return reduce(arithmetic.add, (about(part).answer for part in self._parts(people))), None
 
-        return about(self._everybody())
+        return about(self._everybody()).answer
 
     def _everybody(self) -> People:
         size = 1

@@ -88,13 +88,13 @@ class Words:
         while above is not None and digits < 4 and round(100 * ratio, digits) <= 100 * above:
             digits += 1
         pattern = f"#,##0.{'0' * digits}\u00a0%" if digits else "#,##0\u00a0%"
-        return str(format_percent(ratio, _pattern(pattern), locale=self.locale))
+        return _percent(ratio, pattern, self.locale)
 
     def change(self, ratio: float | None) -> str:
         """Return a relative change with its sign and one decimal: `+19.5 %`."""
         if ratio is None:
             return common.NONE
-        return str(format_percent(ratio, _pattern("+#,##0.0\u00a0%;-#,##0.0\u00a0%"), locale=self.locale))
+        return _percent(ratio, "+#,##0.0\u00a0%;-#,##0.0\u00a0%", self.locale)
 
     def ratio(self, value: float | None) -> str:
         """Return actual over estimated time with two decimals."""
@@ -102,12 +102,12 @@ class Words:
 
     def day(self, day: date | None) -> str:
         """Return a day with its year."""
-        return common.NONE if day is None else str(format_date(day, "medium", locale=self.locale))
+        return common.NONE if day is None else _date(day, "medium", self.locale)
 
     def bucket(self, first: date, bucket: Bucket) -> str:
         """Return a day, week or month by its first day."""
         if bucket == "month":
-            return str(format_date(first, "MMM yyyy", locale=self.locale))
+            return _date(first, "MMM yyyy", self.locale)
         return self.day(first)
 
     def range(self, dates: DateRange) -> str:
@@ -163,7 +163,26 @@ class Words:
         }
 
     def _decimal(self, value: float, pattern: str) -> str:
-        return str(format_decimal(value, _pattern(pattern), locale=self.locale))
+        return _decimal(value, pattern, self.locale)
+
+
+# Remembered, because most figures of a page are those of the last one: to write them took a tenth of its time.
+_remembered = lru_cache(maxsize=8192)
+
+
+@_remembered
+def _decimal(value: float, pattern: str, locale: Locale) -> str:
+    return str(format_decimal(value, _pattern(pattern), locale=locale))
+
+
+@_remembered
+def _percent(ratio: float, pattern: str, locale: Locale) -> str:
+    return str(format_percent(ratio, _pattern(pattern), locale=locale))
+
+
+@_remembered
+def _date(day: date, pattern: str, locale: Locale) -> str:
+    return str(format_date(day, pattern, locale=locale))
 
 
 @cache

@@ -168,20 +168,6 @@ def gaps(view: View, history: History) -> AlertPage:
     )
 
 
-def gap_counts(view: View, history: History) -> tuple[int, int]:
-    """Return how many tickets, and how many steps, have an open gap alert.
-
-    Two questions: what changes between them may make one of the counts too small until the page is told of the change.
-    """
-
-    def ask() -> int:
-        page = history.alert_page(view.range, view.user, kind="workflow", ticket_type=view.ticket_type, limit=1)
-        return page.count
-
-    tickets = _kept(view, "gaps of tickets", ask)
-    return tickets, max(0, gaps(view, history).count - tickets)
-
-
 def people(view: View, history: History, limit: int) -> AggregationReport:
     """Return the figures of the first people by name."""
     return _kept(

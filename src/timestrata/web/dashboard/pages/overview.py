@@ -41,12 +41,9 @@ def _frame(view: View, history: History) -> Mapping[str, Any]:
 
 
 def _notice(view: View, history: History) -> Mapping[str, Any]:
-    found, (tickets, steps) = questions.overview(view, history), questions.gap_counts(view, history)
-    over = [
-        text[count == 1].format(count=view.words.count(count))
-        for text, count in ((texts.GAPS_TICKETS, tickets), (texts.GAPS_STEPS, steps))
-        if count
-    ]
+    found, gaps = questions.overview(view, history), questions.gaps(view, history)
+    counts = (texts.GAPS_TICKETS, gaps.workflow_count), (texts.GAPS_STEPS, gaps.count - gaps.workflow_count)
+    over = [text[count == 1].format(count=view.words.count(count)) for text, count in counts if count]
     return {
         "is_empty": is_empty(found),
         "latest": questions.latest(view, history) if is_empty(found) else None,
