@@ -58,7 +58,6 @@ def gap_test(name: str, condition: str) -> Mutant:
     """Return a mutant that tests for a gap in floats, in each of the places that spell the test out."""
     whole = condition.format(active="actual_seconds", estimated="estimated_seconds")
     step = condition.format(active="active", estimated="estimated")
-    alert = condition.format(active="step.active_seconds", estimated="estimated")
     return Mutant(
         name,
         (
@@ -68,7 +67,6 @@ def gap_test(name: str, condition: str) -> Mutant:
                 f"return {whole}",
             ),
             Edit("measures.py", "whole * active > share * estimated", step),
-            Edit("ingest.py", "whole * step.active_seconds > share * estimated", alert),
         ),
     )
 
@@ -78,7 +76,7 @@ COUNT_TWICE = Edit(  # without it the database itself refuses the second row
     "({', '.join('?' * len(table.columns))})\"",
     '({\', \'.join(\'?\' * len(table.columns))})" + (" ON CONFLICT DO NOTHING" if table is schema.receipt else "")',
 )
-APPLY = "    context.dialect.apply(context.connection, plan(chunks, context.rules))\n"
+APPLY = "    context.dialect.apply(context.connection, plan(chunks))\n"
 SUMS = (
     "        for column, before, after in zip(columns, was, becomes or nothing, strict=True)\n"
     '        if column.info["merge"] == "sum"'
@@ -87,7 +85,7 @@ TWO_TRANSACTIONS = (
     Edit(
         "ingest.py",
         APPLY,
-        "    writes = list(plan(chunks, context.rules))\n"
+        "    writes = list(plan(chunks))\n"
         '    context.dialect.apply(context.connection, [one for one in writes if one.kind == "insert"])\n'
         "    context.connection.connection.driver_connection.commit()\n"
         '    context.dialect.apply(context.connection, [one for one in writes if one.kind == "merge"])\n',
@@ -106,8 +104,8 @@ MUTANTS = (
     mutant(
         "histogram not moved on correction",
         "ingest.py",
-        "        after.add(new.filed, new.labels, threshold)\n",
-        "        after.add(new.filed, new.labels, threshold)\n"
+        "        after.put(new.contribution)\n",
+        "        after.put(new.contribution)\n"
         "        [(key, one)] = after.completion.items()\n"
         "        stays = next(iter(before.completion), key)[-1]\n"
         "        after.completion = {(*key[:-1], stays): one}\n",

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timestrata import CompletedWorkflow, packed
+from timestrata.calendar import local_days
 from timestrata.facts import visits
+from timestrata.measures import Labels, contribution, file_under
 from timestrata.packed import PackedStep, pack, unpack
 
 
@@ -18,7 +20,7 @@ from timestrata.packed import PackedStep, pack, unpack
 def test_what_is_packed_comes_back(fact: CompletedWorkflow, first: int) -> None:
     entered = visits(fact)
     ids = range(first, first + len(fact.steps))
-    packed = pack(ids, fact.steps, entered)
+    packed = pack(contribution(file_under(fact, local_days("UTC"), "UTC"), Labels(1, 1, 1, tuple(ids))).steps)
 
     steps = [
         PackedStep(step_id, step.active_seconds, step.pause_seconds, entered[step.index], step.estimated_seconds)

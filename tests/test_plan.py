@@ -21,8 +21,8 @@ from sqlalchemy import Connection, exc, text
 from timestrata import CompletedWorkflow, History, StepTime, schema
 from timestrata.calendar import day_date, local_days
 from timestrata.dialects import Write
-from timestrata.ingest import Rules, _New, plan
-from timestrata.measures import Labels, file_under
+from timestrata.ingest import _New, plan
+from timestrata.measures import Labels, contribution, file_under
 
 # ----------------------------------------------------------------------------------------------------------- plans
 
@@ -47,19 +47,21 @@ def planned(facts: Sequence[CompletedWorkflow], interned: Interned, chunk: int =
     numbers = count(1)
     news = [
         _New(
-            Labels(
-                interned.number("user", fact.user_id),
-                interned.number("type", fact.ticket_type),
-                interned.number("template", fact.template),
-                tuple(interned.number("step", fact.template, step.index, step.name) for step in fact.steps),
+            contribution(
+                file_under(fact, local_days(fact.timezone or "UTC"), fact.timezone or "UTC"),
+                Labels(
+                    interned.number("user", fact.user_id),
+                    interned.number("type", fact.ticket_type),
+                    interned.number("template", fact.template),
+                    tuple(interned.number("step", fact.template, step.index, step.name) for step in fact.steps),
+                ),
             ),
             next(numbers),
-            file_under(fact, local_days(fact.timezone or "UTC"), fact.timezone or "UTC"),
             b"",
         )
         for fact in facts
     ]
-    return list(plan([news[start : start + chunk] for start in range(0, len(news), chunk)], Rules()))
+    return list(plan([news[start : start + chunk] for start in range(0, len(news), chunk)]))
 
 
 def key_length(write: Write) -> int:

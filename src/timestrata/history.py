@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from time import sleep
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 
 from sqlalchemy import Connection, Engine, exc, func, select, update
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
@@ -293,7 +293,11 @@ class History:
         and everything is gone when you roll back. The call is then not repeated on transient errors: that is yours.
         """
         single = isinstance(workflows, (CompletedWorkflow, Mapping))
-        admitted = _admit((workflows,) if single else workflows, strict)  # type: ignore[arg-type]
+        items: Sequence[Recordable] = (workflows,) if single else tuple(workflows)  # type: ignore[assignment, arg-type]
+        if all(type(item) is CompletedWorkflow for item in items):  # nothing is to be read, nothing to be noted of it
+            alike = self._record(cast("Sequence[CompletedWorkflow]", items), strict, connection)
+            return alike[0] if single else BatchResult(tuple(alike))
+        admitted = _admit(items, strict)
         facts = [one.fact for one in admitted if isinstance(one, Admitted)]
         written = iter(self._record(facts, strict, connection))
         outcomes = tuple(next(written).noted(one.notes) if isinstance(one, Admitted) else one for one in admitted)

@@ -19,18 +19,19 @@ from timestrata.calendar import instant, local_days
 from timestrata.dialects import Dialect, Receipt, UserState, Write, measures_of
 from timestrata.dimensions import Dimensions
 from timestrata.errors import BatchRejected, FactsSealed, StaleRevision, UnknownWorkflow
-from timestrata.facts import CompletedWorkflow, attributes_text, fingerprint, visits
+from timestrata.facts import CompletedWorkflow, attributes_text, fingerprint
 from timestrata.measures import (
     GAP_THRESHOLD,
     Cells,
+    Contribution,
     Filed,
     Key,
     Labels,
     Sums,
     bucket_range,
+    contribution,
     difference,
     file_under,
-    is_gap,
 )
 from timestrata.packed import pack, unpack
 
@@ -84,10 +85,19 @@ class Context(NamedTuple):
 class _New(NamedTuple):
     """A workflow that is going to be written."""
 
-    labels: Labels
+    contribution: Contribution
     number: int
-    filed: Filed
     fingerprint: bytes
+
+    @property
+    def filed(self) -> Filed:
+        """The workflow and its local days."""
+        return self.contribution.filed
+
+    @property
+    def labels(self) -> Labels:
+        """The ids of its names."""
+        return self.contribution.labels
 
 
 # --------------------------------------------------------------------------------------------------------- record
@@ -103,7 +113,7 @@ def record(
     """
     keys = [(_user(each), workflow.workflow_id) for workflow, each in zip(workflows, labels, strict=True)]
     users = sorted({user_id for user_id, _ in keys})
-    states, receipts = context.dialect.lock(context.connection, users, sorted(set(keys)))
+    states, receipts = context.dialect.lock(context.connection, users, keys)
     context.dimensions.zones.update((user_id, state.timezone or "") for user_id, state in states.items())
     sifter = _Sifter(context.rules, states, receipts)
     chunks: Iterable[list[_New]] = (
@@ -113,7 +123,7 @@ def record(
     if strict:
         chunks = list(chunks)
         _refuse_conflicts(sifter.outcomes)
-    context.dialect.apply(context.connection, plan(chunks, context.rules))
+    context.dialect.apply(context.connection, plan(chunks))
     return sifter.outcomes
 
 
@@ -129,7 +139,8 @@ def record_one(
     if zone is None:
         return None
     filed = _file(rules, workflow, UserState(0, zone or None, None))
-    writes = _plan_chunk([_New(labels, 0, filed, fingerprint(workflow))], rules)
+    new = _New(contribution(filed, labels, rules.gap_threshold), 0, fingerprint(workflow))
+    writes = _plan_chunk([new])
     if not dialect.record_one(engine, user_id, zone if workflow.timezone is None else None, writes):
         return None
     return Outcome("recorded", workflow.user_id, workflow.workflow_id, 1, notes=workflow.oddities)
@@ -146,14 +157,15 @@ def record_tracked(
     user_id = _user(labels)
     key = (user_id, workflow.workflow_id)
     states, receipts = context.dialect.lock(context.connection, [user_id], [key])
-    new = _New(labels, number, _file(context.rules, workflow, states[user_id]), fingerprint(workflow))
+    filed = _file(context.rules, workflow, states[user_id])
+    new = _New(contribution(filed, labels, context.rules.gap_threshold), number, fingerprint(workflow))
     known = receipts.get(key)
     if known is not None:
         if known.state == schema.DELETED or new.fingerprint not in (known.fingerprint, known.first_fingerprint):
             return False
         context.dialect.apply(context.connection, [Write("merge", schema.cell_worked, difference({}, counted))])
         return True
-    writes = list(_plan_chunk([new], context.rules))
+    writes = list(_plan_chunk([new]))
     for index, write in enumerate(writes):
         if write.table is schema.receipt:  # its number is that of its start, and this is the change after it
             writes[index] = Write("insert", schema.receipt, [(*_receipt_row(new)[:-1], states[user_id].seq + 1)])
@@ -198,7 +210,7 @@ class _Sifter:
                 continue
             number = self._seq[user_id] = self._seq[user_id] + 1
             filed = _file(self._rules, workflow, self._states[user_id])
-            new.append(_New(each, number, filed, print_))
+            new.append(_New(contribution(filed, each, self._rules.gap_threshold), number, print_))
             self._receipts[key] = Receipt(number, 1, schema.RECORDED, filed.day, print_, None)
             names = (workflow.user_id, workflow.workflow_id)
             self.outcomes.append(Outcome("recorded", *names, 1, notes=workflow.oddities))
@@ -234,32 +246,32 @@ def _judge(rules: Rules, workflow: CompletedWorkflow, print_: bytes, known: Rece
 _CHUNK = 100  # workflows a statement. Measured on PostgreSQL, in batches of 1,000: 100 is a quarter faster than 500
 
 
-def plan(chunks: Iterable[Sequence[_New]], rules: Rules) -> Iterator[Write]:
+def plan(chunks: Iterable[Sequence[_New]]) -> Iterator[Write]:
     """Yield what is written for new workflows, chunk by chunk: first the facts, then the cells.
 
     In chunks, because a database that is sent one stores it while the next is being made.
     """
     seq: dict[int, int] = {}
     for new in chunks:
-        yield from _plan_chunk(new, rules)
+        yield from _plan_chunk(new)
         for one in new:
             user_id = _user(one.labels)
             seq[user_id] = seq.get(user_id, 0) + 1
     yield Write("merge", schema.user_state, [(user_id, count, None, None) for user_id, count in sorted(seq.items())])
 
 
-def _plan_chunk(new: Sequence[_New], rules: Rules) -> Iterator[Write]:
+def _plan_chunk(new: Sequence[_New]) -> Iterator[Write]:
     yield from _plan_facts(new)
     yield Write("insert", schema.receipt, sorted(map(_receipt_row, new)))
-    yield Write("insert", schema.gap_alert, sorted(_alert_rows(new, rules.gap_threshold), key=_alert_key))
+    yield Write("insert", schema.gap_alert, sorted(_alert_rows(new), key=_alert_key))
     cells = Cells()
     for one in new:
-        cells.add(one.filed, one.labels, rules.gap_threshold)
+        cells.put(one.contribution)
     yield from _plan_cells(cells)
 
 
-def plan_facts(facts: Iterable[tuple[Labels, int, Filed]]) -> list[Write]:
-    """Return what puts facts into the tables, (labels, number, filed) each, without their cells and receipts."""
+def plan_facts(facts: Iterable[tuple[Contribution, int]]) -> list[Write]:
+    """Return what puts facts into the tables, (contribution, number) each, without their cells and receipts."""
     return list(_plan_facts([_New(*fact, b"") for fact in facts]))
 
 
@@ -273,30 +285,29 @@ def _plan_facts(new: Sequence[_New]) -> Iterator[Write]:
 
 
 def _completion_row(one: _New) -> tuple[Any, ...]:
-    workflow = one.filed.workflow
+    (workflow, day, timezone, parts), labels, _, steps = one.contribution
     return (
-        one.labels.user,
-        one.filed.day,
+        labels.user,
+        day,
         one.number,
         workflow.workflow_id,
         workflow.ticket_key,
-        one.labels.ticket_type,
-        one.labels.template,
+        labels.ticket_type,
+        labels.template,
         instant(workflow.started_at),
         instant(workflow.completed_at),
-        one.filed.timezone,
+        timezone,
         workflow.active_seconds,
-        workflow.pause_seconds,
+        workflow.pause_seconds if parts else 0,
         workflow.estimated_seconds,
-        attributes_text(workflow),
-        pack(one.labels.steps, workflow.steps, visits(workflow) if one.filed.parts else {}),
+        attributes_text(workflow) if workflow.attributes else None,
+        pack(steps),
     )
 
 
 def _receipt_row(one: _New) -> tuple[Any, ...]:
-    workflow_id = one.filed.workflow.workflow_id
-    key = (one.labels.user, workflow_id)
-    return (*key, one.number, 1, schema.RECORDED, one.filed.day, one.fingerprint, None, None)
+    (workflow, day, _, _), labels, _, _ = one.contribution
+    return (labels.user, workflow.workflow_id, one.number, 1, schema.RECORDED, day, one.fingerprint, None, None)
 
 
 def _session_rows(one: _New) -> Iterator[tuple[Any, ...]]:
@@ -323,24 +334,20 @@ def _sessions(one: _New) -> Iterator[tuple[Any, Any]]:
             yield step_id, session
 
 
-def _alert_rows(new: Iterable[_New], threshold: Fraction) -> Iterator[tuple[Any, ...]]:
-    share, whole = threshold.numerator, threshold.denominator
+def _alert_rows(new: Iterable[_New]) -> Iterator[tuple[Any, ...]]:
     for one in new:
-        workflow = one.filed.workflow
-        estimated = workflow.estimated_seconds
-        if is_gap(workflow.active_seconds, estimated, threshold):
-            yield _alert_row(one, schema.WHOLE, workflow.active_seconds, estimated)
-        for step, step_id in zip(workflow.steps, one.labels.steps, strict=True):
-            estimated = step.estimated_seconds
-            if estimated is not None and whole * step.active_seconds > share * estimated:
-                yield _alert_row(one, step_id, step.active_seconds, estimated)
+        (workflow, _, _, _), _, gap, steps = one.contribution
+        if gap:
+            yield _alert_row(one, schema.WHOLE, workflow.active_seconds, workflow.estimated_seconds)
+        for step_id, active, _, _, estimated, over in steps:
+            if over:
+                yield _alert_row(one, step_id, active, estimated)
 
 
 def _alert_row(one: _New, step_id: Any, actual: int, estimated: int | None) -> tuple[Any, ...]:
-    workflow, labels = one.filed.workflow, one.labels
-    shown = (workflow.workflow_id, workflow.ticket_key, labels.ticket_type, labels.template)
-    key = (labels.user, one.filed.day, one.number, step_id)
-    return (*key, *shown, instant(workflow.completed_at), actual, estimated, None)
+    (workflow, day, _, _), (user, ticket_type, template, _), _, _ = one.contribution
+    key = (user, day, one.number, step_id, workflow.workflow_id, workflow.ticket_key, ticket_type, template)
+    return (*key, instant(workflow.completed_at), actual, estimated, None)
 
 
 def _alert_key(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -393,7 +400,7 @@ def correct(
         _check_revision(*names, known, expected_revision, same)
     if same:
         return Outcome("replayed", workflow.user_id, workflow.workflow_id, known.revision)
-    new = _New(labels, known.number, filed, print_)
+    new = _New(contribution(filed, labels, context.rules.gap_threshold), known.number, print_)
     _replace(context, user_id, workflow.workflow_id, known, old, new)
     return Outcome("corrected", workflow.user_id, workflow.workflow_id, known.revision + 1, notes=workflow.oddities)
 
@@ -447,25 +454,26 @@ def _old(
     if found is None:
         raise FactsSealed(*names, "the tables do not have them, and no archive is configured")
     context.dimensions.intern(context.connection, [found.workflow])
-    return _New(context.dimensions.labels([found.workflow])[0], known.number, found.filed, known.fingerprint)
+    labels = context.dimensions.labels([found.workflow])[0]
+    return _New(contribution(found.filed, labels, context.rules.gap_threshold), known.number, known.fingerprint)
 
 
 def _replace(
     context: Context, user_id: int, workflow_id: str, known: Receipt, old: _New | None, new: _New | None
 ) -> None:
     """Put the facts, cells, alerts and the receipt of `new` in the place of those of `old`."""
-    connection, threshold = context.connection, context.rules.gap_threshold
+    connection = context.connection
     before, after = Cells(), Cells()
     dismissed: dict[Any, Any] = {}
     if old is not None:
-        before.add(old.filed, old.labels, threshold)
+        before.put(old.contribution)
         dismissed = _take_alerts(connection, user_id, old)
         _delete_facts(connection, user_id, old)
     writes: list[Write] = []
     if new is not None:
-        after.add(new.filed, new.labels, threshold)
+        after.put(new.contribution)
         writes.extend(_plan_facts([new]))
-        writes.append(Write("insert", schema.gap_alert, _keep_dismissed(_alert_rows([new], threshold), dismissed)))
+        writes.append(Write("insert", schema.gap_alert, _keep_dismissed(_alert_rows([new]), dismissed)))
     fresh = Cells(*(_only_new(one, other) for one, other in zip(_grains(after), _grains(before), strict=True)))
     writes.extend(_plan_cells(fresh))
     writes.append(Write("merge", schema.user_state, [(user_id, 1, None, None)]))

@@ -127,12 +127,11 @@ class Worked(NamedTuple):
     sessions: int
 
 
-def observe(active: int, paused: int, estimated: int | None, reworked: bool, gap: bool) -> Sums:
-    """Return the measure of one observation from its seconds, as a plain tuple."""
+def observe(active: int, paused: int, estimated: int | None, reworked: int, gap: int) -> Sums:
+    """Return the measure of one observation from its seconds, as a plain tuple; `reworked` and `gap` are 0 or 1."""
     if estimated is None:
-        return (1, active, active * active, active, active, paused, 0, 0, 0, 0, 1 if reworked else 0)
-    squared, above = active * active, 1 if gap else 0
-    return (1, active, squared, active, active, paused, 1, estimated, active, above, 1 if reworked else 0)
+        return (1, active, active * active, active, active, paused, 0, 0, 0, 0, reworked)
+    return (1, active, active * active, active, active, paused, 1, estimated, active, gap, reworked)
 
 
 # ---------------------------------------------------------------------------------------------- filing under days
@@ -223,6 +222,46 @@ def names(workflow: CompletedWorkflow) -> Labels:
     return Labels(workflow.user_id, workflow.ticket_type, workflow.template, steps)
 
 
+Observed = tuple[Hashable, int, int, int, int | None, int]
+"""The time of a step: its label, active and paused seconds, visits, estimated seconds, 1 when it is a gap, else 0."""
+
+
+class Contribution(NamedTuple):
+    """What one workflow contributes to the cells: everything about its steps in one place, read once."""
+
+    filed: Filed
+    labels: Labels
+    gap: int
+    """1 when the whole workflow is a gap, else 0."""
+    steps: list[Observed]
+
+
+def contribution(filed: Filed, labels: Labels, threshold: Fraction = GAP_THRESHOLD) -> Contribution:
+    """Return what a workflow contributes. A step without sessions has one visit and no pause."""
+    workflow = filed.workflow
+    share, whole = threshold.numerator, threshold.denominator
+    # The gaps are is_gap(), without its calls: an estimate is more than 0 where there is one.
+    steps: list[Observed] = [
+        (
+            label,
+            active := step.active_seconds,
+            0,
+            1,
+            estimated := step.estimated_seconds,
+            1 if estimated is not None and whole * active > share * estimated else 0,
+        )
+        for step, label in zip(workflow.steps, labels.steps, strict=True)
+    ]
+    if filed.parts:
+        entries = visits(workflow)
+        steps = [
+            (label, active, step.pause_seconds, entries[step.index], estimated, gap)
+            for step, (label, active, _, _, estimated, gap) in zip(workflow.steps, steps, strict=True)
+        ]
+    gap = 1 if is_gap(workflow.active_seconds, workflow.estimated_seconds, threshold) else 0
+    return Contribution(filed, labels, gap, steps)
+
+
 Key = tuple[Hashable, ...]
 
 
@@ -241,43 +280,42 @@ class Cells:
 
     def add(self, filed: Filed, labels: Labels, threshold: Fraction = GAP_THRESHOLD) -> None:
         """Add what one workflow contributes. Steps without sessions are worked on the completion's day."""
-        workflow, day, _, parts = filed
-        user, share, whole = labels.user, threshold.numerator, threshold.denominator
-        entries = visits(workflow) if parts else {}
-        unrecorded = 0
-        reworked = False
-        for step, label in zip(workflow.steps, labels.steps, strict=True):
-            active, estimated = step.active_seconds, step.estimated_seconds
-            again = parts != () and entries[step.index] > 1
-            reworked = reworked or again
-            if not step.sessions:
-                unrecorded += active
-            gap = estimated is not None and whole * active > share * estimated  # is_gap(), without its calls
-            one = observe(active, step.pause_seconds, estimated, again, gap)
+        self.put(contribution(filed, labels, threshold))
+
+    def put(self, one: Contribution) -> None:
+        """Add a contribution."""
+        (workflow, day, _, parts), (user, ticket_type, template, _), gap, steps = one
+        by_step = self.step
+        reworked = 0
+        for label, active, paused, entered, estimated, over in steps:
+            again = 1 if entered > 1 else 0
+            reworked |= again
             key: Key = (user, day, label, duration_bucket(active))
-            known = self.step.get(key)
-            self.step[key] = one if known is None else added(known, one)
-        active, estimated = workflow.active_seconds, workflow.estimated_seconds
-        gap = is_gap(active, estimated, threshold)
-        one = observe(active, workflow.pause_seconds if parts else 0, estimated, reworked, gap)
-        key = (user, day, labels.ticket_type, labels.template, duration_bucket(active))
+            single = observe(active, paused, estimated, again, over)
+            known = by_step.get(key)
+            by_step[key] = single if known is None else added(known, single)
+        active = workflow.active_seconds
+        paused = workflow.pause_seconds if parts else 0
+        single = observe(active, paused, workflow.estimated_seconds, reworked, gap)
+        key = (user, day, ticket_type, template, duration_bucket(active))
         known = self.completion.get(key)
-        self.completion[key] = one if known is None else added(known, one)
-        self._add_worked(filed, labels, unrecorded)
+        self.completion[key] = single if known is None else added(known, single)
+        if parts:
+            active = sum(step.active_seconds for step in workflow.steps if not step.sessions)
+            self._put_parts(parts, (user, ticket_type, template))
+        if active:
+            self._work((user, day, ticket_type, template), active, 0)
 
-    def _add_worked(self, filed: Filed, labels: Labels, unrecorded: int) -> None:
-        _, day, _, parts = filed
+    def _put_parts(self, parts: Sequence[SessionPart], labels: tuple[Hashable, Hashable, Hashable]) -> None:
+        user, ticket_type, template = labels
         seen = -1
-        for session, part_day, seconds in parts:
-            self._work(labels, part_day, seconds, 1 if session != seen else 0)
+        for session, day, seconds in parts:
+            self._work((user, day, ticket_type, template), seconds, 1 if session != seen else 0)
             seen = session
-        if unrecorded:
-            self._work(labels, day, unrecorded, 0)
 
-    def _work(self, labels: Labels, day: int, seconds: int, sessions: int) -> None:
-        key = (labels.user, day, labels.ticket_type, labels.template)
-        before = self.worked.get(key, (0, 0))
-        self.worked[key] = (before[0] + seconds, before[1] + sessions)
+    def _work(self, key: Key, seconds: int, sessions: int) -> None:
+        before = self.worked.get(key)
+        self.worked[key] = (seconds, sessions) if before is None else (before[0] + seconds, before[1] + sessions)
 
 
 def difference(after: Mapping[Key, Sums], before: Mapping[Key, Sums]) -> list[Key]:

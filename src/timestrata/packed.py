@@ -7,10 +7,10 @@ measured, five rows a completion took a sixth of the time of recording it.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from timestrata.facts import StepTime
+from timestrata.measures import Observed
 
 
 class PackedStep(NamedTuple):
@@ -24,17 +24,16 @@ class PackedStep(NamedTuple):
     """More than 0, None without an estimate."""
 
 
-def pack(step_ids: Iterable[Hashable], steps: Iterable[StepTime], visits: Mapping[int, int]) -> str:
-    """Return the column text of steps, given their ids and how often each index was entered; once when left out.
+def pack(steps: Iterable[Observed]) -> str:
+    """Return the column text of the steps of a contribution, whose labels are their ids.
 
-    >>> pack((7, 8), (StepTime(0, "Test", 600, 900), StepTime(1, "Fix", 60)), {1: 2})
-    '[[7,600,0,1,900],[8,60,0,2,null]]'
+    >>> pack([(7, 600, 0, 1, 900, 0), (8, 60, 5, 2, None, 0)])
+    '[[7,600,0,1,900],[8,60,5,2,null]]'
     """
     # Spelled out: json.dumps() takes twice as long.
     texts = [
-        f"[{step_id},{step.active_seconds},{step.pause_seconds},{visits.get(step.index, 1)}"
-        f",{step.estimated_seconds or 'null'}]"
-        for step_id, step in zip(step_ids, steps, strict=True)
+        f"[{step_id},{active},{paused},{visits},{estimated or 'null'}]"
+        for step_id, active, paused, visits, estimated, _ in steps
     ]
     return f"[{','.join(texts)}]"
 

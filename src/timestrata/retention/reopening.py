@@ -12,7 +12,7 @@ from timestrata.dialects import Write
 from timestrata.dimensions import Names
 from timestrata.errors import ArchiveDamaged, ArchiveMismatch, ArchiveUnavailable, FactsSealed
 from timestrata.ingest import Context
-from timestrata.measures import Cells, Key, Sums
+from timestrata.measures import Cells, Key, Sums, contribution
 from timestrata.proofs import add_worked
 from timestrata.stored import Span, Unit
 
@@ -46,11 +46,12 @@ def reopen(context: Context, archive: Archive, parts: Sequence[manifest.Part]) -
     worked: dict[Key, Sums] = {}
     writes: list[Write] = []
     for _, facts in found:
-        cells = Cells()
+        cells, numbered = Cells(), []
         for one in facts:
-            cells.add(one.filed, one.labels, context.rules.gap_threshold)
+            numbered.append((contribution(one.filed, one.labels, context.rules.gap_threshold), one.number))
+            cells.put(numbered[-1][0])
         add_worked(worked, cells.worked, -1)
-        writes.extend(ingest.plan_facts([(one.labels, one.number, one.filed) for one in facts]))
+        writes.extend(ingest.plan_facts(numbered))
     writes.append(Write("merge", schema.archived_worked, [key + worked[key] for key in sorted(worked)]))
     writes.append(Write("delete", schema.day_seal, sorted({part.unit for part, _ in found})))
     connection = context.connection
