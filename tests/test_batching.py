@@ -14,6 +14,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from random import Random
 from threading import Barrier, Event, Thread
+from time import sleep
 
 import pytest
 from conftest import reopened
@@ -172,11 +173,13 @@ def test_threads_that_record_at_once_share_transactions(history: History, store_
             for thread in threads:
                 thread.start()
             together.wait(SECONDS)
+            while len(history._group._queue) < len(threads) - 1:  # the first one leads, and waits for the database
+                sleep(0)
         for thread in threads:
             thread.join(SECONDS)
 
     assert history.summary("all_time").completed == 21
-    assert len(taken) < 20
+    assert len(taken) == 2
 
 
 def test_a_user_s_items_keep_their_order(history: History, store_url: str) -> None:
@@ -374,6 +377,36 @@ def test_a_batch_is_bounded_and_in_order() -> None:
     assert [future.result(SECONDS) for future in futures] == [2 * number for number in range(1, 11)]
     assert work.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
     leader.join(SECONDS)
+
+
+def test_batches_take_turns_where_that_is_asked_for() -> None:
+    """All who wait come back from one batch: then half of them go into each."""
+    work = Work()
+    group = GroupCommit(work.together, work.alone)
+    group.alternates = True
+    leader = led_by_thread(group, work)
+    futures = [group.submit(number) for number in range(1, 21)]
+    work.go_on.set()
+    leader.join(SECONDS)
+    assert [future.result(SECONDS) for future in futures] == [2 * number for number in range(1, 21)]
+    assert list(map(len, work.batches)) == [1, 11, 9]  # half of the 20 who wait and the one who may be back
+
+    with group._lock:  # the leader does not get to what waits before all are there
+        futures = [group.submit(number) for number in range(20)]
+    for future in futures:
+        future.result(SECONDS)
+
+    assert list(map(len, work.batches[3:])) == [10, 10]
+
+
+def test_who_records_is_told_before_the_commit(history: History) -> None:
+    history.record(made("first"))
+    seen: list[int] = []
+    history.before_commits(lambda: seen.append(history.summary("all_time").completed))
+
+    history.record(made("second"))
+
+    assert (seen, history.summary("all_time").completed) == ([1], 2)
 
 
 @pytest.mark.parametrize("death", [KeyboardInterrupt("died"), SystemExit("died")])

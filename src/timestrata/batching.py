@@ -24,6 +24,13 @@ from typing import Any, Generic, TypeVar, cast
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_LEAST_TO_HALVE = 8
+"""Of fewer items a second commit costs more than what can be done during the first."""
+
+_LOOK_SECONDS = 0.00005
+"""How long those who take turns are waited for before it is looked whether more have come back. Who only gives up the
+interpreter gets it back at once while the others wait for the network, and leads half of them."""
+
 _WRITERS = 8
 """Threads for submit() and enter(): one at a time leads, the others are there for items that are repeated alone."""
 
@@ -48,6 +55,11 @@ class GroupCommit(Generic[Item, Result]):
         self._together = together
         self.alone = alone
         self._largest = largest
+        self.alternates = False
+        """Whether batches take turns: in each is half of all who are waiting or were in the last one.
+
+        For who is told of one batch when the next is about to be committed: then the others can do something meanwhile.
+        """
         self.start_empty()
         _groups.add(self)
 
@@ -58,6 +70,8 @@ class GroupCommit(Generic[Item, Result]):
         self._led = False
         self._last = 0
         """Items of the last batch."""
+        self._was_all = False
+        """Whether nobody waited any more when the last batch was done."""
         self._open = 0
         """Items that were submitted and not answered yet."""
         self._all_told = Condition(self._lock)
@@ -83,6 +97,11 @@ class GroupCommit(Generic[Item, Result]):
     def enter(self, item: Item, tell: Tell[Result]) -> None:
         """Return at once; `tell` is told what call() would return or raise. Cheaper than a Future by a third."""
         self._enter(_Letter(self, item, tell))
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the batch after the present one."""
+        return bool(self._queue)
 
     def close(self) -> None:
         """Wait until all that was submitted is answered, and let the writer threads go; the next ones are made anew."""
@@ -137,11 +156,18 @@ class GroupCommit(Generic[Item, Result]):
         batches of 64 threads then hold 60 and not 32, and a sixth more is done, measured. One caller alone is not last.
         """
         seen = -1
-        while seen < len(self._queue) < self._last - 1:
+        most, pause = self._last - 1, 0.0
+        if self.alternates and most > 0:
+            most, pause = self._largest, _LOOK_SECONDS
+        while seen < len(self._queue) < most:
             seen = len(self._queue)
-            sleep(0)
+            sleep(pause)
         with self._lock:
-            while self._queue and len(batch) < self._largest:
+            most, here = self._largest, len(batch) + len(self._queue)
+            if self.alternates and here >= _LEAST_TO_HALVE:
+                # Those of the last batch are told now, unless they are here again: half of all is in each turn.
+                most = min(most, (here + (0 if self._was_all else self._last) + 1) // 2)
+            while self._queue and len(batch) < most:
                 batch.append(self._queue.popleft())
         self._last = len(batch)
 
@@ -154,6 +180,8 @@ class GroupCommit(Generic[Item, Result]):
             if len(batch) == 1:
                 batch[0].go_alone(error)
             return  # lead() sends the items of a larger batch their own ways
+        finally:
+            self._was_all = not self._queue
         for one, result in zip(batch, results, strict=True):
             one.give(result)
 

@@ -227,6 +227,7 @@ class History:
         self._clock = clock
         self._wait = wait
         self._group = GroupCommit(self._record_together, self._record_alone)
+        self._committing: tuple[Callable[[], None], ...] = ()
         transactions = _Transactions(self)
         self.tracking = Tracking(transactions, tracking or TrackingRules(), self._rules, clock)
         policy = retention or RetentionPolicy()
@@ -338,19 +339,38 @@ class History:
         """
         self._group.enter(workflow, tell)
 
+    def before_commits(self, call: Callable[[], None]) -> None:
+        """Have a function called in the thread that records, before what was recorded one by one is committed.
+
+        From then on the thread waits for the disk or the server, so that others have the interpreter to themselves.
+        What is handed in is committed in turns from now on: half of it while the other half is told and comes again.
+        """
+        self._committing = (*self._committing, call)
+        self._group.alternates = True
+
+    @property
+    def is_recording_on(self) -> bool:
+        """Whether a commit of what was recorded one by one is followed by another, as somebody waits for it."""
+        return self._group.is_awaited
+
     def _record_together(self, facts: Sequence[CompletedWorkflow]) -> list[Outcome]:
         """Record facts in one transaction that is not repeated."""
         return self._with_names(lambda: self._record_once(facts))
 
     def _record_once(self, facts: Sequence[CompletedWorkflow]) -> list[Outcome]:
         labels = self._labels(facts, ())
-        if len(facts) == 1:
-            one = ingest.record_one(self.engine, self._dialect, self._dimensions, self._rules, facts[0], labels[0])
+        if len(facts) == 1 and self._dialect.saves_round_trips:
+            direct = ingest.Direct(self.engine, self._dialect, self._dimensions, self._rules, self._planned)
+            one = ingest.record_one(direct, facts[0], labels[0])
             if one is not None:
                 return [one]
         with self._transaction() as own:
             context = Context(own, self._dialect, self._dimensions, self._rules)
-            return ingest.record(context, facts, labels, strict=False)
+            return ingest.record(context, facts, labels, strict=False, planned=self._planned)
+
+    def _planned(self) -> None:
+        for call in self._committing:
+            call()
 
     def _record_alone(self, fact: CompletedWorkflow, met: Exception | None = None) -> Outcome:
         """Record a fact in a transaction of its own; `met` is the error of a first attempt that was made before."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table, and_, delete, func, select, up
 
 from timestrata import recorded, schema
 from timestrata.calendar import instant, local_days
-from timestrata.dialects import Dialect, Receipt, UserState, Write, measures_of
+from timestrata.dialects import Dialect, Receipt, UserState, Write, measures_of, nothing
 from timestrata.dimensions import Dimensions
 from timestrata.errors import BatchRejected, FactsSealed, StaleRevision, UnknownWorkflow
 from timestrata.facts import CompletedWorkflow, attributes_text, fingerprint
@@ -104,12 +104,16 @@ class _New(NamedTuple):
 
 
 def record(
-    context: Context, workflows: Sequence[CompletedWorkflow], labels: Sequence[Labels], strict: bool
+    context: Context,
+    workflows: Sequence[CompletedWorkflow],
+    labels: Sequence[Labels],
+    strict: bool,
+    planned: Callable[[], None] = nothing,
 ) -> list[Outcome]:
     """Record workflows whose names are interned; return one Outcome each, in their order.
 
     Replays and conflicts write nothing and do not disturb the others; with `strict` a conflict raises BatchRejected
-    before anything is written.
+    before anything is written. `planned` is called as Dialect.apply() does.
     """
     keys = [(_user(each), workflow.workflow_id) for workflow, each in zip(workflows, labels, strict=True)]
     users = sorted({user_id for user_id, _ in keys})
@@ -123,17 +127,26 @@ def record(
     if strict:
         chunks = list(chunks)
         _refuse_conflicts(sifter.outcomes)
-    context.dialect.apply(context.connection, plan(chunks))
+    context.dialect.apply(context.connection, plan(chunks), planned)
     return sifter.outcomes
 
 
-def record_one(
-    engine: Engine, dialect: Dialect, dimensions: Dimensions, rules: Rules, workflow: CompletedWorkflow, labels: Labels
-) -> Outcome | None:
+class Direct(NamedTuple):
+    """What a write needs that commits by itself: as Context, but an engine, and `planned` as Dialect.apply() has it."""
+
+    engine: Engine
+    dialect: Dialect
+    dimensions: Dimensions
+    rules: Rules
+    planned: Callable[[], None] = nothing
+
+
+def record_one(direct: Direct, workflow: CompletedWorkflow, labels: Labels) -> Outcome | None:
     """Record one workflow in one statement that commits by itself; None where record() has to look closer.
 
     The user's zone is taken from memory, and the statement makes sure that it is still so.
     """
+    engine, dialect, dimensions, rules, planned = direct
     user_id = _user(labels)
     zone = dimensions.zones.get(user_id)
     if zone is None:
@@ -141,7 +154,7 @@ def record_one(
     filed = _file(rules, workflow, UserState(0, zone or None, None))
     new = _New(contribution(filed, labels, rules.gap_threshold), 0, fingerprint(workflow))
     writes = _plan_chunk([new])
-    if not dialect.record_one(engine, user_id, zone if workflow.timezone is None else None, writes):
+    if not dialect.record_one(engine, user_id, zone if workflow.timezone is None else None, writes, planned):
         return None
     return Outcome("recorded", workflow.user_id, workflow.workflow_id, 1, notes=workflow.oddities)
 

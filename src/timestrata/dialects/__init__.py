@@ -5,14 +5,24 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, exc, make_url
 from sqlalchemy.engine import URL
 
-from timestrata.dialects.base import Dialect, Receipt, StaleNames, States, UserState, Watch, Write, measures_of
+from timestrata.dialects.base import (
+    Dialect,
+    Receipt,
+    StaleNames,
+    States,
+    UserState,
+    Watch,
+    Write,
+    measures_of,
+    nothing,
+)
 from timestrata.dialects.postgresql import PostgreSQL
 from timestrata.dialects.sqlite import SQLite
 from timestrata.errors import InvalidRequest, UnsupportedDatabase, shown
 
 __all__ = [
     "Dialect", "Receipt", "StaleNames", "States", "UserState", "Watch", "Write", "check_transaction", "dialect_of",
-    "engine_for", "measures_of",
+    "engine_for", "measures_of", "nothing",
 ]  # fmt: skip
 
 _DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (SQLite(), PostgreSQL())}

@@ -6,7 +6,7 @@ A write is a plan, a list of Write; the plan is made without a database and appl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +20,10 @@ from sqlalchemy.engine import URL
 from timestrata import schema
 
 Row = tuple[Any, ...]
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +125,30 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def apply(self, connection: Connection, plan: Iterable[Write]) -> None:
-        """Carry out a plan, in its order. It may be a generator: each part is sent before the next is asked for."""
+    def apply(self, connection: Connection, plan: Iterable[Write], planned: Callable[[], None] = nothing) -> None:
+        """Carry out a plan, in its order. It may be a generator: each part is sent before the next is asked for.
+
+        `planned` is called when hardly anything is left to do but to wait for the database.
+        """
 
     @abstractmethod
     def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
         """Return the rows of a table that begin with one of the keys (all of one length), by primary key."""
 
-    @abstractmethod
-    def record_one(self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write]) -> bool:
+    saves_round_trips = False
+    """Whether record_one() gains anything."""
+
+    def record_one(
+        self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write], planned: Callable[[], None]
+    ) -> bool:
         """Lock a user, put one new receipt and all that goes with it, in one statement that commits by itself.
 
         The plan holds one row for the receipt table; the user's next `number` is put in the place of every number.
         `zone` is the user's time zone as the caller believes it to be ("": none), or None when it does not matter.
-        Returns False, with nothing written, when the zone is another, when the workflow is known already, or when
-        this database gains nothing by it.
+        `planned` is called as apply() does.
+        Returns False, with nothing written, when the zone is another or the workflow is known already.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:

@@ -13,7 +13,18 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, exc
 from sqlalchemy.engine import URL
 
 from timestrata import schema
-from timestrata.dialects.base import Dialect, Receipt, Row, UserState, Watch, Write, by_key, driver, wrapped_errors
+from timestrata.dialects.base import (
+    Dialect,
+    Receipt,
+    Row,
+    UserState,
+    Watch,
+    Write,
+    by_key,
+    driver,
+    nothing,
+    wrapped_errors,
+)
 from timestrata.dialects.statements import integers, matching_sql, single_sql, single_values, statements, texts
 from timestrata.dialects.watches import PostgreSQLWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
@@ -75,18 +86,20 @@ class PostgreSQL(Dialect):
             )
         return by_key(user_ids, states.fetchall(), receipts.fetchall())
 
-    def apply(self, connection: Connection, plan: Iterable[Write]) -> None:
+    def apply(self, connection: Connection, plan: Iterable[Write], planned: Callable[[], None] = nothing) -> None:
         parts = statements(plan)
         first, second = next(parts, None), next(parts, None)
         if first is None:
             return
         with _psycopg(connection) as (raw, execute):
             if second is None:
+                planned()
                 execute(*first)
                 return
             with raw.pipeline():  # sends without waiting: the server works on one statement while the next is made
                 for statement in chain((first, second), parts):
                     execute(*statement)
+                planned()
 
     def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
         if not keys:
@@ -96,12 +109,17 @@ class PostgreSQL(Dialect):
             rows: list[Row] = execute(matching_sql(table, len(keys[0])), arrays).fetchall()
         return rows
 
-    def record_one(self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write]) -> bool:
+    saves_round_trips = True
+
+    def record_one(
+        self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write], planned: Callable[[], None]
+    ) -> bool:
         writes = [write for write in plan if write.rows]
         writes.sort(key=lambda write: write.table is not schema.receipt)  # the receipt first
         sql = single_sql(tuple((write.table, write.kind, len(write.rows) == 1) for write in writes))
         values = [value for write in writes for value in single_values(write)]
         with _autocommit(engine) as raw:
+            planned()
             return _run(raw, sql, (user_id, zone, *values)).fetchone() is not None
 
     def lock_schema(self, connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from timestrata.dialects.base import (
     driver,
     insert_sql,
     merge_clause,
+    nothing,
 )
 from timestrata.dialects.watches import SQLiteWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
@@ -90,11 +91,12 @@ class SQLite(Dialect):
             receipts = raw.execute(RECEIPTS, (json.dumps(list(keys)),)).fetchall()
         return by_key(user_ids, states, receipts)
 
-    def apply(self, connection: Connection, plan: Iterable[Write]) -> None:
+    def apply(self, connection: Connection, plan: Iterable[Write], planned: Callable[[], None] = nothing) -> None:
         with driver(connection) as raw:
             for write in plan:
                 if write.rows:
                     raw.executemany(_values_sql(write), write.rows)
+        planned()
 
     def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
         if not keys:
@@ -102,9 +104,6 @@ class SQLite(Dialect):
         with driver(connection) as raw:
             rows: list[Row] = raw.execute(_matching_sql(table, len(keys[0])), (json.dumps(keys),)).fetchall()
         return rows
-
-    def record_one(self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write]) -> bool:
-        return False  # there are no round trips to save
 
     def lock_schema(self, connection: Connection) -> None:
         pass  # BEGIN IMMEDIATE has it
