@@ -9,7 +9,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from threading import Barrier
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from conftest import NOW, reopened
 from facts_made import NINE, assert_in_step, batches, dump, fold, made, session
+from processes import PROCESSES
 from sqlalchemy import Connection, create_engine, exc, text
 
 from timestrata import (
@@ -105,7 +105,7 @@ def change_in_any_order(url: str, seed: int, number: int) -> Report:
 
 def in_processes(processes: int, work: Callable[..., Report], url: str, *arguments: Any) -> list[Report]:
     """Run `work(url, seed, *arguments)` in several new processes at once; their errors are raised here."""
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, PROCESSES) as pool:
         return [job.result() for job in [pool.submit(work, url, seed, *arguments) for seed in range(processes)]]
 
 
@@ -437,7 +437,7 @@ def record_and_tell(url: str, path: str) -> None:
 def test_a_killed_writer_leaves_whole_batches(history: History, store_url: str, tmp_path: Path, lines: int) -> None:
     path = tmp_path / "log"
     path.touch()
-    process = get_context("spawn").Process(target=record_and_tell, args=(store_url, str(path)))
+    process = PROCESSES.Process(target=record_and_tell, args=(store_url, str(path)))
     process.start()
     while path.read_text().count("\n") < lines:
         process.join(0.001)

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +15,7 @@ from uuid import uuid4
 import pytest
 from conftest import Server
 from facts_made import at, dump, made, session
+from processes import PROCESSES
 from sqlalchemy import Connection, Engine, exc, inspect, make_url, select, text
 
 from timestrata import (
@@ -380,7 +380,7 @@ def open_and_record(url: str, number: int) -> str:
 
 @pytest.mark.parametrize("processes", [2, 8])
 def test_processes_open_an_empty_store_at_once(empty_url: str, empty: Engine, processes: int) -> None:
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, PROCESSES) as pool:
         jobs = [pool.submit(open_and_record, empty_url, number) for number in range(processes)]
         assert [job.result() for job in jobs] == ["recorded"] * processes
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from facts_made import NINE, assert_in_step, at, cells_of, dump, fold, made
 from fold import wipe
+from processes import PROCESSES
 from sqlalchemy import event, select, text
 from strategies import TEMPLATES, TICKET_TYPES, USERS, WORKFLOW_IDS
 from test_transactions import OPERATIONS, Faults
@@ -1402,7 +1402,7 @@ def test_a_killed_process_leaves_every_acknowledged_event_once(
 ) -> None:
     path, url = tmp_path / "log", history.engine.url.render_as_string(hide_password=False)
     path.touch()
-    process = get_context("spawn").Process(target=track_and_tell, args=(url, str(path), 1))
+    process = PROCESSES.Process(target=track_and_tell, args=(url, str(path), 1))
     process.start()
     while path.read_text().count("\n") < lines:
         process.join(0.001)
