@@ -25,6 +25,7 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from timestrata import History, open_history
+from timestrata.retention import RetentionPolicy
 
 pytest_plugins = ["browser_sites", "browser"]
 
@@ -154,6 +155,60 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "store.db"
     open_history(f"sqlite:///{path}").close()
     return path
+
+
+Fill = Callable[[History], None]
+"""Puts into a store what it needs, and its old facts into its archive."""
+
+
+@pytest.fixture(scope="session")
+def filled(
+    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Fill], tuple[URL, Path]]]:
+    """A function that fills a store, once, and returns it with the folder of its archive: to be copied, not changed."""
+    template: Any = request.getfixturevalue(backend)
+    made: dict[Fill, tuple[URL, Path]] = {}
+
+    def find(fill: Fill) -> tuple[URL, Path]:
+        if fill not in made:
+            folder = tmp_path_factory.mktemp("filled")
+            if backend == "sqlite":
+                url = make_url(f"sqlite:///{shutil.copy(template, folder / 'store.db')}")
+            else:
+                url = template.store()
+            archive = folder / "archive"
+            policy = RetentionPolicy(30, archive=str(archive))
+            opened = open_history(url.render_as_string(hide_password=False), retention=policy, clock=lambda: NOW)
+            with opened as history:
+                fill(history)
+            made[fill] = url, archive
+        return made[fill]
+
+    yield find
+    if backend != "sqlite":
+        for url, _ in made.values():
+            template.drop(url)
+
+
+@pytest.fixture
+def copy_filled(
+    backend: str, filled: Callable[[Fill], tuple[URL, Path]], request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[Fill, Path], str]]:
+    """A function that copies a store that a function fills, and its archive to a folder; it returns the store's URL."""
+    server: Any = request.getfixturevalue(backend)
+    made: list[URL] = []
+
+    def copy(fill: Fill, folder: Path) -> str:
+        url, archive = filled(fill)
+        shutil.copytree(archive, folder)
+        if backend == "sqlite":
+            return f"sqlite:///{shutil.copy(url.database or '', tmp_path / f'{uuid4().hex}.db')}"
+        made.append(server.create(url))
+        return made[-1].render_as_string(hide_password=False)
+
+    yield copy
+    for url in made:
+        server.drop(url)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from audited import (
     rows_of,
     told,
 )
-from conftest import NOW
+from conftest import NOW, Fill
 from facts_made import NINE, made
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,10 +52,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(store_url: str, folder: Path) -> Iterator[History]:
+def store(copy_filled: Callable[[Fill, Path], str], folder: Path) -> Iterator[History]:
     """A store with open and sealed days."""
-    with opened(store_url, folder) as history:
-        fill(history)
+    with opened(copy_filled(fill, folder), folder) as history:
         yield history
 
 

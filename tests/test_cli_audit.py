@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from audited import OPEN, dump, fill, flip, opened, rows_of
+from conftest import Fill
 from sqlalchemy import Table, delete
 from typer.testing import CliRunner, Result
 
@@ -45,15 +46,19 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store(store_url: str, tmp_path: Path) -> Iterator[History]:
-    with opened(store_url, tmp_path / "archive") as history:
-        fill(history)
+def url(copy_filled: Callable[[Fill, Path], str], tmp_path: Path) -> str:
+    return copy_filled(fill, tmp_path / "archive")
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[History]:
+    with opened(url, tmp_path / "archive") as history:
         yield history
 
 
 @pytest.fixture
-def cli(store: History, store_url: str) -> CommandLine:
-    return CommandLine(store_url)
+def cli(store: History, url: str) -> CommandLine:
+    return CommandLine(url)
 
 
 def damage(store: History, table: Table = schema.cell_step) -> tuple[int, int]:

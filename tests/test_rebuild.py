@@ -24,7 +24,7 @@ from audited import (
     rewrite,
     rows_of,
 )
-from conftest import NOW
+from conftest import NOW, Fill
 from facts_made import made
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,14 +47,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
+def fill_twice(history: History) -> None:
+    """Record a late fact of a day that is in the archive and archive that too, and one that stays."""
+    fill(history)
+    history.record(made("second part", 650))
+    assert history.retention.run().ok
+    history.record(made("late", 640, user_id="bob", template="Long"))
+
+
 @pytest.fixture
-def store(store_url: str, folder: Path) -> Iterator[History]:
+def store(copy_filled: Callable[[Fill, Path], str], folder: Path) -> Iterator[History]:
     """A store with open and sealed days, late facts of a sealed day, and a day in two parts of the archive."""
-    with opened(store_url, folder) as history:
-        fill(history)
-        history.record(made("second part", 650))
-        assert history.retention.run().ok
-        history.record(made("late", 640, user_id="bob", template="Long"))
+    with opened(copy_filled(fill_twice, folder), folder) as history:
         yield history
 
 
