@@ -83,12 +83,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", backends, scope="session")
 
 
+_LEFT = 3
+"""Databases that nobody needs any more, and whose connections may not all be closed yet."""
+
+
 class Server:
     """A PostgreSQL server on which stores are made as copies of one migrated database."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url).set(drivername="postgresql+psycopg")
         self._admin: Engine = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_size=1)
+        self._left: list[URL] = []
         self._template = self.create()
         open_history(self._template.render_as_string(hide_password=False)).close()
 
@@ -102,11 +107,18 @@ class Server:
         return self.create(self._template)
 
     def drop(self, url: URL) -> None:
-        self._execute(f"DROP DATABASE IF EXISTS {url.database} WITH (FORCE)")
+        """Drop a database, or leave it to the next call: just closed, its connections are waited for for 100 ms."""
+        self._left.append(url)
+        if len(self._left) > _LEFT:
+            self._drop(self._left.pop(0))
 
     def close(self) -> None:
-        self.drop(self._template)
+        for url in [*self._left, self._template]:
+            self._drop(url)
         self._admin.dispose()
+
+    def _drop(self, url: URL) -> None:
+        self._execute(f"DROP DATABASE IF EXISTS {url.database} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:
         with self._admin.connect() as connection:
