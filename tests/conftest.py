@@ -58,6 +58,15 @@ _keep_bytecode()
 gc.set_threshold(20_000, 20, 20)
 
 
+LONGEST = ("test_reference", "test_retention_reference", "test_browser_", "test_stateful", "test_tracking_stateful")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Begun first, so that no worker ends with them alone; and side by side, so that what they share is made by one.
+    items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
+
+
 def pytest_collection_finish() -> None:
     # The libraries and thousands of collected tests stay to the end: looked through again and again for garbage, they
     # took a quarter of the time of a run.
