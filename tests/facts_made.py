@@ -99,10 +99,11 @@ def alerts_of(history: History) -> list[tuple[Any, ...]]:
         )
 
 
-def dump(history: History) -> str:
+def dump(history: History, facts: Iterable[CompletedWorkflow] | None = None) -> str:
     """Return every cell, alert, receipt, part and fact of a store by name, sorted: equal stores give equal text.
 
-    Interned ids, the order in which workflows arrived and the times of dismissals are left out.
+    Interned ids, the order in which workflows arrived and the times of dismissals are left out. `facts` are those of
+    the store, where they have been read already.
     """
     cells = cells_of(history)
     lines: list[str] = []
@@ -110,7 +111,7 @@ def dump(history: History) -> str:
         lines.extend(f"{name} {key!r} {tuple(values)!r}" for key, values in sorted(grain.items()))
     lines.extend(f"alert {row!r}" for row in alerts_of(history))
     lines.extend(_receipts(history))
-    lines.extend(sorted(f"fact {write_line(fact)}" for fact in history.facts()))
+    lines.extend(sorted(f"fact {write_line(fact)}" for fact in (history.facts() if facts is None else facts)))
     return "\n".join(lines)
 
 

@@ -109,19 +109,22 @@ def imported(
             workflows = inputs(name)
             stores[name] = new_store()
             record_all(stores[name], workflows, 1000)
+            analyze(stores[name])
         return stores[name]
 
     return store
 
 
 @pytest.fixture(scope="session")
-def dumps(imported: Callable[[str], History]) -> Callable[[str], str]:
+def dumps(
+    imported: Callable[[str], History], facts_of: Callable[[str], list[CompletedWorkflow]]
+) -> Callable[[str], str]:
     """A function that returns the dump of the store of a set."""
     texts: dict[str, str] = {}
 
     def text(name: str) -> str:
         if name not in texts:
-            texts[name] = dump(imported(name))
+            texts[name] = dump(imported(name), facts_of(name))
         return texts[name]
 
     return text
@@ -159,6 +162,13 @@ def record_all(history: History, workflows: Iterable[CompletedWorkflow], size: i
     for batch in batches(workflows, size):
         found = {outcome.status for outcome in history.record(batch)}
         assert found == {status}
+
+
+def analyze(history: History) -> None:
+    """Do what PostgreSQL does by itself within a minute: without, it takes 30 s for some questions and not 0.5 s."""
+    if history.engine.dialect.name == "postgresql":
+        with history.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
 
 
 def answers(name: str, file: str) -> Any:
@@ -358,12 +368,13 @@ def assert_near(found: int | None, exact: int) -> None:
     assert abs(found - exact) * 256 <= exact
 
 
-@pytest.mark.parametrize("percent", [25, 50, 75, 80, 90])
-def test_percentiles_of_workflows_are_near_the_exact_ones(history: History, dataset: str, percent: int) -> None:
+def test_percentiles_of_workflows_are_near_the_exact_ones(history: History, dataset: str) -> None:
     values = sorted(row.active_seconds for row in listed(history, DateRange()))
-    exact = values[-(-len(values) * percent // 100) - 1]
+    summary = history.summary("all_time")
 
-    assert_near(getattr(history.summary("all_time"), f"p{percent}_seconds"), exact)
+    for percent in (25, 50, 75, 80, 90):
+        exact = values[-(-len(values) * percent // 100) - 1]
+        assert_near(getattr(summary, f"p{percent}_seconds"), exact)
 
 
 # ----------------------------------------------------------------------------------------------- averages
