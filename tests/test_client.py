@@ -122,6 +122,8 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "overview of one": lambda one: one.overview("this_month", "ada", ticket_type="Bug", by="template"),
     "daily": lambda one: one.daily("all_time", "ada", "Bug"),
     "steps": lambda one: one.steps(JUNE, "QA", "ada"),
+    "the longest step": lambda one: one.steps("all_time", None, "ada", longest=1),
+    "none of the steps": lambda one: one.steps("all_time", None, "ada", longest=0),
     "averages": lambda one: one.averages("ada"),
     "averages of a day": lambda one: one.averages("b/ö?#%2F ..", date(2024, 6, 1)),
     "alerts": lambda one: one.alerts(user_id="ada"),

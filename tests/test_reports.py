@@ -686,6 +686,26 @@ def test_steps_come_by_template_index_and_name(history: History) -> None:
     assert names(None, "bob") == []
 
 
+@pytest.mark.parametrize("longest", [1, 2, 3, 4, 9])
+def test_the_longest_steps_are_those_that_took_the_most_time_in_their_order(history: History, longest: int) -> None:
+    seconds = {"Analyse": 30, "Build": 500, "Check": 30, "Deploy": 70}
+    steps = tuple(StepTime(index, *each) for index, each in enumerate(seconds.items()))
+    history.record([made("w1", template="A", steps=steps), made("w2", template="B", steps=steps[:1])])
+
+    found, all_of_them = history.steps("all_time", longest=longest), history.steps("all_time")
+
+    first = sorted(all_of_them, key=lambda step: -step.active_seconds)[:longest]  # of equal ones the first
+    assert found.steps == tuple(step for step in all_of_them if step in first)
+    assert found == all_of_them.longest(longest)
+    assert found.count == all_of_them.count == 5
+
+
+@pytest.mark.parametrize("longest", [0, -1, True, 1.0, "2"])
+def test_what_is_no_count_of_steps_is_refused(history: History, longest: Any) -> None:
+    with pytest.raises(InvalidRequest, match="longest"):
+        history.steps("all_time", longest=longest)
+
+
 def test_a_skipped_step_is_absent_and_not_zero(weeks: History) -> None:
     the_tenth: list[StepFigures] = list(weeks.steps(days("2024-06-10", "2024-06-12")))
 

@@ -114,6 +114,7 @@ QUESTIONS: list[tuple[str, Call]] = [
     ("/alerts?state=dismissed", lambda h: h.alert_page("last_30_days", "ada", dismissed=True)),
     ("/daily?ticket_type=Feature", lambda h: h.daily("last_30_days", "ada", "Feature")),
     ("/steps", lambda h: h.steps("last_30_days", None, "ada")),
+    ("/steps?longest=2&range=all_time", lambda h: h.steps("all_time", None, "ada", longest=2)),
     ("/steps?template=QA&range=all_time", lambda h: h.steps("all_time", "QA", "ada")),
     ("/workflows", lambda h: h.workflows("last_30_days", "ada")),
     (

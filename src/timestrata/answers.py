@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal, get_args
 
@@ -100,16 +100,22 @@ class StepFigures(Figures):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """Steps in the order of template, index, name."""
+    """Steps in the order of template, index, name; `count` is how many there are, also where only some are answered."""
 
     dates: DateRange
     user_id: str | None
     template: str | None
     steps: tuple[StepFigures, ...]
+    count: int
     coverage: Coverage
 
     def __iter__(self) -> Iterator[StepFigures]:
         return iter(self.steps)
+
+    def longest(self, most: int) -> StepReport:
+        """Return the report of those that took the most time, in their order."""
+        by_time = sorted(range(len(self.steps)), key=lambda place: -self.steps[place].active_seconds)
+        return replace(self, steps=tuple(self.steps[place] for place in sorted(by_time[:most])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ Recordable = CompletedWorkflow | Mapping[str, object]
 Dates = DateRange | str
 """Local days from..to, or the name of a preset such as "last_30_days"."""
 
+_USERS = select(schema.user.c.name).order_by(schema.user.c.name)
+
 _KEPT_BYTES = 64 << 20
 """What a history keeps of sums over everyone. All of a page about a million workflows of 500 people takes 6 MB."""
 
@@ -525,9 +527,14 @@ class History:
         """Return the rows of the view time_daily_aggregates: a user's local day and ticket type each."""
         return self._ask(reports.daily, dates, user_id, ticket_type)
 
-    def steps(self, dates: Dates, template: str | None = None, user_id: str | None = None) -> StepReport:
-        """Return the figures of every step done in a range, of one template or all."""
-        return self._ask(reports.steps, dates, user_id, None, template)
+    def steps(
+        self, dates: Dates, template: str | None = None, user_id: str | None = None, *, longest: int | None = None
+    ) -> StepReport:
+        """Return the figures of every step done in a range, of one template or all.
+
+        `longest`: only of so many steps, those that took the most time. Raises InvalidRequest.
+        """
+        return self._ask(reports.steps, dates, user_id, None, template, longest)
 
     def averages(self, user_id: str, as_of: date | None = None) -> Averages:
         """Return a person's averages by ticket type: all time and rolling 30 days, as of a day (default: today)."""
@@ -630,8 +637,7 @@ class History:
 
     def users(self) -> tuple[str, ...]:
         """Return every user that something was recorded for, in order."""
-        names = select(schema.user.c.name).order_by(schema.user.c.name)
-        return self._read(lambda connection: tuple(connection.execute(names).scalars().all()))
+        return self._read(lambda connection: tuple(connection.execute(_USERS).scalars().all()))
 
     def ticket_types(self, user_id: str | None = None) -> tuple[str, ...]:
         """Return every ticket type of the store, the one that came first first.

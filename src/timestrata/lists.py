@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, Table, and_, case, exists, func, select, tuple_, update
@@ -175,6 +176,7 @@ _ALERT_PLACE = {"completed_at": 2**62, "user": None, "workflow_id": None, "place
 """What a page's token holds of the last alert: a name, or a number below this."""
 
 
+@cache
 def _alert_rows() -> Select[Any]:
     table, c = schema.gap_alert, schema.gap_alert.c
     return (
@@ -234,6 +236,7 @@ def workflows(snapshot: Snapshot, scope: Scope, limit: int, after: str | None) -
     return WorkflowPage(tuple(map(_workflow, page)), following, coverage(snapshot.connection, scope.user_id))
 
 
+@cache
 def _workflow_rows() -> Select[Any]:
     c = schema.completion.c
     return (

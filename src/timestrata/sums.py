@@ -83,7 +83,7 @@ def _within(cells: Table, shape: _Shape) -> ColumnElement[bool]:
     c, user = cells.c, schema.user.c.user_id
     conditions: list[ColumnElement[bool]] = []
     if shape.one:
-        conditions.append(c.user_id == _id_of(schema.user, "scope_user"))
+        conditions.append(c.user_id == id_of(schema.user, "scope_user"))
     elif shape.some:
         some = user.between(_number("scope_from"), _number("scope_through"))
         conditions.append(c.user_id.in_(select(user).where(some)))
@@ -94,7 +94,7 @@ def _within(cells: Table, shape: _Shape) -> ColumnElement[bool]:
     if shape.last:
         conditions.append(c.day <= _number("scope_last"))
     if shape.ticket_type:
-        conditions.append(c.ticket_type_id == _id_of(schema.ticket_type, "scope_ticket_type"))
+        conditions.append(c.ticket_type_id == id_of(schema.ticket_type, "scope_ticket_type"))
     if shape.template:
         conditions.append(_of_template(cells))
     return and_(True, *conditions)
@@ -104,17 +104,13 @@ def _number(name: str) -> BindParameter[int]:
     return bindparam(name, type_=schema.user.c.user_id.type)
 
 
-def _id_of(table: Table, name: str) -> ScalarSelect[Any]:
+def id_of(table: Table, name: str) -> ScalarSelect[Any]:
+    """Return the id of a name in a dimension table, as an expression with a parameter for the name."""
     return select(table.columns[0]).where(table.c.name == bindparam(name, type_=table.c.name.type)).scalar_subquery()
 
 
-def id_of(table: Table, name: str) -> Any:
-    """Return the id of a name in a dimension table, as an expression."""
-    return select(table.columns[0]).where(table.c.name == name).scalar_subquery()
-
-
 def _of_template(cells: Table) -> ColumnElement[bool]:
-    template, steps = _id_of(schema.template, "scope_template"), schema.step.c
+    template, steps = id_of(schema.template, "scope_template"), schema.step.c
     if "step_id" in cells.c:
         return cells.c.step_id.in_(select(steps.step_id).where(steps.template_id == template))
     of_template: ColumnElement[bool] = cells.c.template_id == template
@@ -133,6 +129,9 @@ def _prepared(key: Hashable, make: Callable[[], T]) -> T:
         _statements[key] = make()
     made: T = _statements[key]
     return made
+
+
+_CHANGES = select(schema.user_state.c.user_id, schema.user_state.c.seq).order_by(schema.user_state.c.user_id)
 
 
 class Snapshot:
@@ -191,7 +190,9 @@ class Snapshot:
         """Return how many people have a cell in a scope."""
 
         def ask(people: People | None) -> int:
-            statement = select(func.count(cells.c.user_id.distinct())).where(within(cells, scope, people))
+            counted = select(func.count(cells.c.user_id.distinct()))
+            question = ("users", cells.name, _shape(scope, people))
+            statement = _prepared(question, lambda: counted.where(within(cells, scope, people)))
             return int(self.connection.execute(statement, values_of(scope, people)).scalar_one())
 
         return self._answer(("users", cells.name, scope), scope, ask, _COUNT)
@@ -205,9 +206,8 @@ class Snapshot:
 
     @cached_property
     def _shares(self) -> Shares:
-        c = schema.user_state.c
         # Fetched at once: row by row it takes three times as long, and every question about everyone begins with it.
-        changes = dict(self.connection.execute(select(c.user_id, c.seq).order_by(c.user_id)).all())
+        changes = dict(self.connection.execute(_CHANGES).all())
         return Shares(changes, changes.pop(schema.EVERYONE, 0), self._kept)
 
 
@@ -220,6 +220,10 @@ class Tallies(Mapping[Key, tuple[Tally, int]]):
     def __getitem__(self, key: Key) -> tuple[Tally, int]:
         users, sums, counts = self._tallied[key]
         return Tally(Measure._make(sums), pickle.loads(counts)), users
+
+    def active_seconds(self, key: Key) -> int:
+        """Return the active seconds of a tally, without reading its histogram."""
+        return Measure._make(self._tallied[key][1]).active_seconds
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._tallied)

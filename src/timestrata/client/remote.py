@@ -40,6 +40,7 @@ from timestrata.formats.workflow_json import workflow_to_json
 from timestrata.history import BatchResult, Dates, Recordable
 from timestrata.ingest import Outcome
 from timestrata.lists import MOST_ROWS
+from timestrata.reports import check_longest
 
 T = TypeVar("T")
 
@@ -233,9 +234,12 @@ class Client:
         """Return a row for each local day and ticket type."""
         return self._ask(DailyReport, user_id, "/daily", dates, {"ticket_type": ticket_type})
 
-    def steps(self, dates: Dates, template: str | None = None, user_id: str | None = None) -> StepReport:
-        """Return the figures of every step done in a range, of one template or all."""
-        return self._ask(StepReport, user_id, "/steps", dates, {"template": template})
+    def steps(
+        self, dates: Dates, template: str | None = None, user_id: str | None = None, *, longest: int | None = None
+    ) -> StepReport:
+        """Return the figures of every step done in a range, of one template or all; of the longest ones only."""
+        check_longest(longest)
+        return self._ask(StepReport, user_id, "/steps", dates, {"template": template, "longest": longest})
 
     def averages(self, user_id: str, as_of: date | None = None) -> Averages:
         """Return a person's averages by ticket type: all time and rolling 30 days, as of a day (default: today)."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 
-from timestrata.answers import Coverage, StepReport
+from timestrata.answers import Coverage
 from timestrata.charts import specs
 from timestrata.charts.heat_chart import MOST_DAYS
 from timestrata.report import tables
@@ -110,18 +109,11 @@ def _steps(report: Report, words: Words) -> Section:
         return Section("steps", t.STEPS, (t.STEPS_BY_TEMPLATE,))
     if not steps.steps:
         return Section("steps", t.STEPS, (t.STEPS_NONE,))
-    drawn = _longest(steps)
+    drawn = steps.longest(MOST_STEPS_DRAWN)
     cut = len(drawn.steps) < len(steps.steps)
     lines = (t.STEPS_NOTE, *([t.STEPS_MOST.format(count=words.count(len(drawn.steps)))] if cut else []))
     draw = _picture("steps", specs.steps, drawn, t.STEPS_ALT, WIDEST)
     return Section("steps", t.STEPS, lines, draw, tables.steps_table(steps, words))
-
-
-def _longest(steps: StepReport) -> StepReport:
-    """Return the steps that took the most time, as many as a chart can show, in their order."""
-    most = sorted(steps, key=lambda step: step.active_seconds, reverse=True)[:MOST_STEPS_DRAWN]
-    kept = set(map(id, most))
-    return replace(steps, steps=tuple(step for step in steps if id(step) in kept))
 
 
 def _hours(report: Report, words: Words) -> Section:

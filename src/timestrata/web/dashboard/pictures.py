@@ -53,7 +53,7 @@ def drawing(chart: Chart, service: Service, view: View, theme: Theme, linked: bo
             questions.trend(view, service.history), theme=theme, types=questions.ticket_types(view, service.history)
         ),
         "types": lambda: _types(service, view, theme, linked),
-        "steps": lambda: specs.steps(questions.drawn_steps(view, questions.steps(view, service.history)), theme=theme),
+        "steps": lambda: specs.steps(questions.longest_steps(view, service.history), theme=theme),
         "heatmap": lambda: specs.heatmap(
             questions.days(view, service.history), theme=theme, week_start=view.words.first_weekday
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date
 from typing import TypeVar
 
@@ -125,12 +124,15 @@ def step_trends(view: View, history: History) -> AggregationReport:
     )
 
 
-def drawn_steps(view: View, report: StepReport) -> StepReport:
+def longest_steps(view: View, history: History) -> StepReport:
     """Return the steps that a picture has room for: those that took the most time, in their order."""
     most = MOST_STEPS if view.template is None else MOST_STEPS_OF_TEMPLATE
-    longest = sorted(report, key=lambda step: step.active_seconds, reverse=True)[:most]
-    kept = set(map(id, longest))
-    return replace(report, steps=tuple(step for step in report if id(step) in kept))
+    return _kept(
+        view,
+        "longest_steps",
+        lambda: history.steps(view.range, view.template, view.user, longest=most),
+        view.template,
+    )
 
 
 def days(view: View, history: History) -> TrendReport:

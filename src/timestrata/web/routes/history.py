@@ -107,9 +107,17 @@ async def daily(user_id: PathId, days: Days, reader: Reads, ticket_type: TicketT
 
 
 @router.get("/history/{user_id}/steps")
-async def steps(user_id: PathId, days: Days, reader: Reads, template: Template = None) -> Response:
+async def steps(
+    user_id: PathId,
+    days: Days,
+    reader: Reads,
+    template: Template = None,
+    longest: Annotated[int | None, Query(ge=1, description="Only so many: those that took the most time.")] = None,
+) -> Response:
     """Return the figures of every step that was done."""
-    return await reader.figures(user_id, lambda history: history.steps(days.dates(history, user_id), template, user_id))
+    return await reader.figures(
+        user_id, lambda history: history.steps(days.dates(history, user_id), template, user_id, longest=longest)
+    )
 
 
 @router.get("/history/{user_id}/workflows")

@@ -212,9 +212,8 @@ def _brief(summary: Summary, words: Words) -> Table:
 def _steps(view: View, history: History) -> Mapping[str, Any]:
     if view.ticket_type is not None:
         return {"table": None, "lines": [texts.STEPS_OF_TYPE], "drawn": False}
-    report = questions.steps(view, history)
-    drawn = questions.drawn_steps(view, report)
-    cut = len(drawn.steps) < len(report.steps)
+    drawn = questions.longest_steps(view, history)
+    cut = len(drawn.steps) < drawn.count
     lines = [texts.STEPS_MOST.format(count=view.words.count(len(drawn.steps)))] if cut else []
     return {
         "table": steps_table(drawn, view.words),

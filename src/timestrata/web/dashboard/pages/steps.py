@@ -29,10 +29,9 @@ def _templates(view: View, history: History) -> Mapping[str, Any]:
 
 
 def _chart(view: View, history: History) -> Mapping[str, Any]:
-    report = questions.steps(view, history)
-    drawn = questions.drawn_steps(view, report)
+    drawn = questions.longest_steps(view, history)
     count = view.words.count(len(drawn.steps))
-    cut = len(drawn.steps) < len(report.steps)
+    cut = len(drawn.steps) < drawn.count
     return {
         "table": steps_table(drawn, view.words),
         "lines": [texts.CHART_MOST.format(count=count)] if cut else [] if drawn.steps else [texts.NONE],
