@@ -52,7 +52,9 @@ USER = "user00005"
 _BATCH = 5000
 _READY_SECONDS = 60_000
 
-# Tells when the key figures stand in the document and have been painted, and when the last chart is drawn.
+# Tells when the key figures stand in the document and have been painted, when its last element has (#status: the state
+# of the document says so a task later, after a paint of all of it, and another is waited for), and when the last chart
+# is drawn.
 _WATCH = """
 const seen = window.seen = {};
 const frame = then => requestAnimationFrame(() => setTimeout(then));
@@ -61,7 +63,7 @@ const look = () => {
     seen.met = true;
     frame(() => { seen.figures = performance.now(); });
   }
-  if (!seen.asked && document.querySelector("#kpi-worked data.value") && document.readyState !== "loading") {
+  if (!seen.asked && document.querySelector("#kpi-worked data.value") && document.getElementById("status")) {
     seen.asked = true;
     frame(() => { seen.readable = performance.now(); });
   }

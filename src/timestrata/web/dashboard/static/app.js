@@ -10,14 +10,19 @@ import {handleGaps} from "./undo.js";
 import {handleWork, runTimers} from "./work.js";
 import {handleKeys} from "./keys.js";
 
-chooseTheme();
-handleCards();
-handleTables();
-closeByEscape();
-handleGaps();
-handleWork();
-runTimers();
-handleKeys();
-document.querySelector("form[action='/logout']")?.addEventListener("submit", forgetShapes);
-draw(document);
-listen();
+// Once the page is painted: to look at its tables alone takes the browser 15 ms, and forms and links work without.
+requestAnimationFrame(() => setTimeout(start));
+
+function start() {
+  chooseTheme();
+  handleCards();
+  handleTables();
+  closeByEscape();
+  handleGaps();
+  handleWork();
+  runTimers();
+  handleKeys();
+  document.querySelector("form[action='/logout']")?.addEventListener("submit", forgetShapes);
+  draw(document);
+  listen();
+}
