@@ -442,6 +442,22 @@ def test_import_records_and_replays(cli: CommandLine, tmp_path: Path) -> None:
     assert cli.json("summary", "--range", "all_time")["completed"] == 90
 
 
+@pytest.mark.parametrize(("count", "seen"), [(999, False), (1000, True)])
+def test_after_a_large_import_postgresql_has_seen_what_came(
+    cli: CommandLine, store_url: str, tmp_path: Path, count: int, seen: bool
+) -> None:
+    file = tmp_path / "many.jsonl"
+    file.write_text("".join(write_line(made(f"w{number}")) + "\n" for number in range(count)))
+
+    cli("import", file)
+
+    with open_history(store_url) as history, history.engine.connect() as connection:
+        assert history.summary("all_time").completed == count
+        if history.engine.dialect.name == "postgresql":
+            known = text("SELECT reltuples FROM pg_class WHERE relname = 'ts_completion'")
+            assert (connection.execute(known).scalar_one() == count) == seen
+
+
 def test_import_reads_gzip_and_standard_input(cli: CommandLine, tmp_path: Path) -> None:
     one, two, three = (lines(made(name)) for name in ("w1", "w2", "w3"))
     packed = tmp_path / "in.jsonl.gz"

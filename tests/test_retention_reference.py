@@ -81,7 +81,7 @@ def sealed(
     end = max(workflow.completed_at for workflow in workflows) + timedelta(days=1)
     with open_history(url, retention=policy, clock=lambda: end) as history:
         reference.record_all(history, workflows, 1000)
-        reference.analyze(history)
+        history.analyze()
         before = cells_of(history)
         done = history.retention.run()
         assert done.ok

@@ -36,6 +36,9 @@ from timestrata.cli.sources import check_files
 from timestrata.cli.wording import name, plural
 from timestrata.ingest import Outcome
 
+_MANY = 1000
+"""Workflows after which the database is told to look at them: a fraction of a second."""
+
 
 def import_(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, plain or .gz, or - for standard input.")],
@@ -87,7 +90,7 @@ def import_(
     check_files(files, reading)
     report = Report(dry_run=dry_run, interrupted=True)
     with (
-        _recorder(database, dry_run) as (record, place),
+        _recorder(database, report) as (record, place),
         _reported(report, place, as_json),
         refused_lines(errors, reading.encoding) as refused,
         progress_bar(files, lambda: report.read) as bar,
@@ -109,13 +112,15 @@ def _reported(report: Report, place: str, as_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _recorder(database: str | None, dry_run: bool) -> Iterator[tuple[Record, str]]:
-    """Yield what records a batch, and the name of the place it goes to."""
-    if dry_run:
+def _recorder(database: str | None, report: Report) -> Iterator[tuple[Record, str]]:
+    """Yield what records a batch, and the name of the place it goes to, which is told when much has come."""
+    if report.dry_run:
         yield lambda workflows: [Outcome("recorded", one.user_id, one.workflow_id) for one in workflows], ""
         return
     with open_or_create(database) as history:
         yield history.record, shown_database(history)
+        if report.recorded >= _MANY:
+            history.analyze()
 
 
 def _print(report: Report, place: str, seconds: float, as_json: bool) -> None:

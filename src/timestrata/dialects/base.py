@@ -151,6 +151,10 @@ class Dialect(ABC):
         raise NotImplementedError
 
     @abstractmethod
+    def analyze(self, engine: Engine) -> None:
+        """Let the database look at its tables, where it plans its questions by what it has seen of them."""
+
+    @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
         """Wait until no other process migrates this database; held to the end of the transaction."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from time import monotonic
@@ -121,6 +121,12 @@ class PostgreSQL(Dialect):
         with _autocommit(engine) as raw:
             planned()
             return _run(raw, sql, (user_id, zone, *values)).fetchone() is not None
+
+    def analyze(self, engine: Engine) -> None:
+        tables = ", ".join(table.name for table in schema.metadata.sorted_tables)
+        # It only helps: where it cannot be done, what was recorded stands and is found all the same.
+        with suppress(exc.DBAPIError), engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(f"ANALYZE {tables}")
 
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7461726)")  # any number, the same everywhere

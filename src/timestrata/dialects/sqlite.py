@@ -105,6 +105,9 @@ class SQLite(Dialect):
             rows: list[Row] = raw.execute(_matching_sql(table, len(keys[0])), (json.dumps(keys),)).fetchall()
         return rows
 
+    def analyze(self, engine: Engine) -> None:
+        pass  # its plans follow from how the questions are put
+
     def lock_schema(self, connection: Connection) -> None:
         pass  # BEGIN IMMEDIATE has it
 
