@@ -76,7 +76,7 @@ COUNT_TWICE = Edit(  # without it the database itself refuses the second row
     "({', '.join('?' * len(table.columns))})\"",
     '({\', \'.join(\'?\' * len(table.columns))})" + (" ON CONFLICT DO NOTHING" if table is schema.receipt else "")',
 )
-APPLY = "    context.dialect.apply(context.connection, plan(chunks))\n"
+APPLY = "    context.dialect.apply(context.connection, plan(chunks), planned)\n"
 SUMS = (
     "        for column, before, after in zip(columns, was, becomes or nothing, strict=True)\n"
     '        if column.info["merge"] == "sum"'

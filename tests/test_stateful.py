@@ -65,8 +65,8 @@ T = TypeVar("T")
 PROFILES = {
     "default": settings(max_examples=50, stateful_step_count=20, derandomize=True),
     "thorough": settings(max_examples=500, stateful_step_count=50, print_blob=True),
-    "bite": settings(
-        max_examples=50,
+    "bite": settings(  # the histories are others after each change of the source, and fifty may miss a flaw
+        max_examples=200,
         stateful_step_count=20,
         derandomize=True,
         phases=(Phase.generate,),
