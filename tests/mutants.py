@@ -191,6 +191,13 @@ MUTANTS = (
         "            dimensions = self._dimensions\n",
         "tests/test_transactions.py::test_names_of_a_rolled_back_transaction_are_not_remembered[sqlite]",
     ),
+    mutant(
+        "numbers of another user's history",
+        "dialects/statements.py",
+        "go.seqs[array_position($1::int[], {values['user_id']})]",
+        "go.seqs[1]",
+        "tests/test_batching.py::test_single_records_that_share_transactions_make_the_store_of_one_batch[postgresql]",
+    ),
     # Promise 4, correctable.
     mutant("stale revision let through", "ingest.py", "    raise StaleRevision(user,", "    StaleRevision(user,"),
     # Promise 5, nothing lost.
@@ -268,8 +275,8 @@ MUTANTS = (
     mutant(
         "zone believed from memory",
         "ingest.py",
-        "zone if workflow.timezone is None else None",
-        "None",
+        "asked if workflow.timezone is not None else zone, before",
+        "None, before",
         "tests/test_history.py::test_a_zone_that_another_process_has_set_counts_for_the_next_fact[postgresql]",
     ),
     mutant(

@@ -8,20 +8,21 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from random import Random
 from threading import Barrier, Event, Thread
 from time import sleep
+from typing import Any
 
 import pytest
 from conftest import reopened
-from facts_made import assert_in_step, dump, made
+from facts_made import NINE, alerts_of, assert_in_step, dump, made, session
 from sqlalchemy import event, select, text
 
-from timestrata import CompletedWorkflow, History, open_history, schema
+from timestrata import CompletedWorkflow, History, StepTime, open_history, schema
 from timestrata.batching import GroupCommit
 from timestrata.formats.jsonl import workflow_to_json
 from timestrata.ingest import Outcome
@@ -144,6 +145,22 @@ def test_one_caller_alone_makes_one_transaction_a_record(history: History) -> No
     assert len(taken) == 2
 
 
+def test_replays_that_follow_each_other_are_looked_for_once_each(history: History) -> None:
+    history.record([made("w0"), made("w1")])
+    assert history.record(made("w0")).status == "replayed"
+
+    with checkouts(history) as taken:
+        assert [history.record(made(name)).status for name in ("w1", "w0", "w2")] == [
+            "replayed",
+            "replayed",
+            "recorded",
+        ]
+    assert len(taken) == 3
+
+    assert history.record(made("w3")).status == "recorded"
+    assert_in_step(history)
+
+
 def test_what_comes_during_a_commit_shares_the_next_one(history: History, store_url: str) -> None:
     history.record(made("w0"))
 
@@ -206,6 +223,101 @@ def test_twins_in_a_batch_are_replays_and_conflicts(history: History, store_url:
 
     assert statuses(futures) == ["recorded", "recorded", "replayed", "conflict", "conflict", "recorded"]
     assert_in_step(history)
+
+
+def varied(count: int) -> list[CompletedWorkflow]:
+    """Return facts of a few users: with and without sessions, alerts and zones of their own."""
+    night = StepTime(1, "night", 60, 10, sessions=(session("2024-05-05T23:59:30", 60),))
+    zones = (None, None, "Asia/Tokyo")
+    return [
+        replace(fact, timezone=zones[index % 3], steps=(*fact.steps, night) if index % 5 else fact.steps)
+        for index, fact in enumerate(facts_of(count))
+    ]
+
+
+def test_single_records_that_share_transactions_make_the_store_of_one_batch(
+    history: History, make_store: Callable[[], str]
+) -> None:
+    facts = varied(120)
+    random = Random(3)
+    for user in USERS:
+        history.set_timezone(user, "America/Sao_Paulo")
+    history.record(facts[:6])  # from the second record on, the users' zones are remembered
+    start = 6
+    while start < len(facts):
+        size = random.randint(1, 30)
+        found = history._record_together(facts[start : start + size])
+        assert [(each.workflow_id, each.status, each.revision) for each in found] == [
+            (fact.workflow_id, "recorded", 1) for fact in facts[start : start + size]
+        ]
+        start += size
+
+    with reopened(make_store()) as other:
+        for user in USERS:
+            other.set_timezone(user, "America/Sao_Paulo")
+        other.record(facts)
+        assert dump(history) == dump(other)
+        assert alerts_of(history) == alerts_of(other)
+        assert numbers(history) == numbers(other)
+    assert_in_step(history)
+
+
+def numbers(history: History) -> list[tuple[Any, ...]]:
+    """Return every user, what they were counted up to, and the numbers of their workflows."""
+    receipts, states, users = schema.receipt.c, schema.user_state.c, schema.user.c
+    asked = (
+        select(users.name, states.seq, receipts.number, receipts.workflow_id)
+        .join_from(schema.user, schema.user_state, users.user_id == states.user_id)
+        .join(schema.receipt, receipts.user_id == users.user_id)
+        .order_by(users.name, receipts.number)
+    )
+    with history.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(asked)]
+
+
+def test_zones_that_another_process_has_set_count_for_a_shared_transaction(history: History, store_url: str) -> None:
+    late = NINE.replace(hour=23)
+    history.record([made("w0"), made("b0", user_id="bob")])
+    with reopened(store_url) as other:
+        other.set_timezone("bob", "Asia/Tokyo")
+
+    history._record_together(
+        [made("w1", completed_at=late), made("b1", user_id="bob", completed_at=late), made("w2", completed_at=late)]
+    )
+
+    days = {row.workflow_id: row.day.day for row in history.workflows("all_time")}
+    assert (days["w1"], days["b1"], days["w2"]) == (6, 7, 6)
+    assert_in_step(history)
+
+
+@pytest.mark.parametrize("others", [(), ("w2", "w3")], ids=["alone", "with others"])
+def test_what_another_process_commits_meanwhile_is_a_replay(
+    history: History, store_url: str, others: tuple[str, ...]
+) -> None:
+    history.record(made("w0"))
+    with ThreadPoolExecutor(1) as pool, reopened(store_url) as other:
+        with other.engine.connect() as connection, connection.begin():
+            other.record(made("w1"), connection=connection)
+            recording = pool.submit(history._record_together, [made(name) for name in ("w1", *others)])
+            wait_for_a_lock(history)
+        found = recording.result(SECONDS)
+
+    assert [outcome.status for outcome in found] == ["replayed", *["recorded" for _ in others]]
+    assert history.summary("all_time").completed == 2 + len(others)
+    assert_in_step(history)
+
+
+def wait_for_a_lock(history: History) -> None:
+    """Return once a connection waits for a lock. SQLite has nobody who knows: there it is waited for or it is not."""
+    if history.engine.dialect.name == "sqlite":
+        return
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while True:
+        with history.engine.connect() as connection:
+            if connection.execute(waiting).scalar_one():
+                return
 
 
 # -------------------------------------------------------------------------------------------------------- a Future

@@ -229,6 +229,8 @@ class History:
         self._clock = clock
         self._wait = wait
         self._group = GroupCommit(self._record_together, self._record_alone)
+        self._all_new = True
+        """Whether the last transaction of _record_once() had nothing but new facts: replays seldom come alone."""
         self._committing: tuple[Callable[[], None], ...] = ()
         transactions = _Transactions(self)
         self.tracking = Tracking(transactions, tracking or TrackingRules(), self._rules, clock)
@@ -361,14 +363,16 @@ class History:
 
     def _record_once(self, facts: Sequence[CompletedWorkflow]) -> list[Outcome]:
         labels = self._labels(facts, ())
-        if len(facts) == 1 and self._dialect.saves_round_trips:
+        if self._all_new and len(facts) <= self._dialect.most_at_once:
             direct = ingest.Direct(self.engine, self._dialect, self._dimensions, self._rules, self._planned)
-            one = ingest.record_one(direct, facts[0], labels[0])
-            if one is not None:
-                return [one]
+            recorded = ingest.record_new(direct, facts, labels)
+            if recorded is not None:
+                return recorded
         with self._transaction() as own:
             context = Context(own, self._dialect, self._dimensions, self._rules)
-            return ingest.record(context, facts, labels, strict=False, planned=self._planned)
+            outcomes = ingest.record(context, facts, labels, strict=False, planned=self._planned)
+        self._all_new = all(outcome.status == "recorded" for outcome in outcomes)
+        return outcomes
 
     def _planned(self) -> None:
         for call in self._committing:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table, and_, delete, func, select, up
 
 from timestrata import recorded, schema
 from timestrata.calendar import instant, local_days
-from timestrata.dialects import Dialect, Receipt, UserState, Write, measures_of, nothing
+from timestrata.dialects import Dialect, NewFacts, Receipt, UserState, Write, measures_of, nothing
 from timestrata.dimensions import Dimensions
 from timestrata.errors import BatchRejected, FactsSealed, StaleRevision, UnknownWorkflow
 from timestrata.facts import CompletedWorkflow, attributes_text, fingerprint
@@ -141,22 +141,28 @@ class Direct(NamedTuple):
     planned: Callable[[], None] = nothing
 
 
-def record_one(direct: Direct, workflow: CompletedWorkflow, labels: Labels) -> Outcome | None:
-    """Record one workflow in one statement that commits by itself; None where record() has to look closer.
+def record_new(
+    direct: Direct, workflows: Sequence[CompletedWorkflow], labels: Sequence[Labels]
+) -> list[Outcome] | None:
+    """Record new workflows in one statement that commits by itself; None where record() has to look closer.
 
-    The user's zone is taken from memory, and the statement makes sure that it is still so.
+    The users' zones are taken from memory, and the statement makes sure that they are still so.
     """
     engine, dialect, dimensions, rules, planned = direct
-    user_id = _user(labels)
-    zone = dimensions.zones.get(user_id)
-    if zone is None:
+    users: dict[int, NewFacts] = {}
+    new: list[_New] = []
+    for workflow, each in zip(workflows, labels, strict=True):
+        user_id = _user(each)
+        zone = dimensions.zones.get(user_id)
+        if zone is None:
+            return None
+        _, asked, before = users.get(user_id, (user_id, None, 0))
+        users[user_id] = NewFacts(user_id, asked if workflow.timezone is not None else zone, before + 1)
+        filed = _file(rules, workflow, UserState(0, zone or None, None))
+        new.append(_New(contribution(filed, each, rules.gap_threshold), before + 1, fingerprint(workflow)))
+    if not dialect.record_new(engine, [users[user_id] for user_id in sorted(users)], _plan_chunk(new), planned):
         return None
-    filed = _file(rules, workflow, UserState(0, zone or None, None))
-    new = _New(contribution(filed, labels, rules.gap_threshold), 0, fingerprint(workflow))
-    writes = _plan_chunk([new])
-    if not dialect.record_one(engine, user_id, zone if workflow.timezone is None else None, writes, planned):
-        return None
-    return Outcome("recorded", workflow.user_id, workflow.workflow_id, 1, notes=workflow.oddities)
+    return [Outcome("recorded", one.user_id, one.workflow_id, 1, notes=one.oddities) for one in workflows]
 
 
 def record_tracked(

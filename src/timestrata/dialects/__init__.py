@@ -7,6 +7,7 @@ from sqlalchemy.engine import URL
 
 from timestrata.dialects.base import (
     Dialect,
+    NewFacts,
     Receipt,
     StaleNames,
     States,
@@ -21,8 +22,8 @@ from timestrata.dialects.sqlite import SQLite
 from timestrata.errors import InvalidRequest, UnsupportedDatabase, shown
 
 __all__ = [
-    "Dialect", "Receipt", "StaleNames", "States", "UserState", "Watch", "Write", "check_transaction", "dialect_of",
-    "engine_for", "measures_of", "nothing",
+    "Dialect", "NewFacts", "Receipt", "StaleNames", "States", "UserState", "Watch", "Write", "check_transaction",
+    "dialect_of", "engine_for", "measures_of", "nothing",
 ]  # fmt: skip
 
 _DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (SQLite(), PostgreSQL())}

@@ -48,6 +48,14 @@ class UserState(NamedTuple):
     sealed_through: int | None
 
 
+class NewFacts(NamedTuple):
+    """A user who has new facts, the zone they are believed to have set ("": none, None: it does not matter)."""
+
+    user_id: int
+    timezone: str | None
+    facts: int
+
+
 class Receipt(NamedTuple):
     """What is remembered of a workflow id."""
 
@@ -135,18 +143,17 @@ class Dialect(ABC):
     def matching(self, connection: Connection, table: Table, keys: Sequence[tuple[int, ...]]) -> list[Row]:
         """Return the rows of a table that begin with one of the keys (all of one length), by primary key."""
 
-    saves_round_trips = False
-    """Whether record_one() gains anything."""
+    most_at_once = 0
+    """Facts that record_new() takes at most; 0: it gains nothing here."""
 
-    def record_one(
-        self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write], planned: Callable[[], None]
+    def record_new(
+        self, engine: Engine, users: Sequence[NewFacts], plan: Iterable[Write], planned: Callable[[], None]
     ) -> bool:
-        """Lock a user, put one new receipt and all that goes with it, in one statement that commits by itself.
+        """Lock users, put new receipts and all that goes with them, in one statement that commits by itself.
 
-        The plan holds one row for the receipt table; the user's next `number` is put in the place of every number.
-        `zone` is the user's time zone as the caller believes it to be ("": none), or None when it does not matter.
-        `planned` is called as apply() does.
-        Returns False, with nothing written, when the zone is another or the workflow is known already.
+        The plan counts the numbers of each user from 1; what its user had before is added. `users` are sorted by id.
+        `planned` is called as apply() does. Returns False, with nothing written, when a zone is another or one of the
+        workflows is known already.
         """
         raise NotImplementedError
 

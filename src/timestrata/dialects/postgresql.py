@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from timestrata import schema
 from timestrata.dialects.base import (
     Dialect,
+    NewFacts,
     Receipt,
     Row,
     UserState,
@@ -25,7 +26,7 @@ from timestrata.dialects.base import (
     nothing,
     wrapped_errors,
 )
-from timestrata.dialects.statements import integers, matching_sql, single_sql, single_values, statements, texts
+from timestrata.dialects.statements import KNOWN_RECEIPTS, integers, matching_sql, new_statement, statements, texts
 from timestrata.dialects.watches import PostgreSQLWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
 
@@ -79,9 +80,7 @@ class PostgreSQL(Dialect):
             )
             # A statement of its own: its snapshot is taken after the lock was granted.
             receipts = execute(
-                "SELECT r.user_id, r.workflow_id, r.number, r.revision, r.state, r.day, r.fingerprint, "
-                "r.first_fingerprint FROM unnest($1::int[], $2::text[]) AS k (user_id, workflow_id) "
-                "JOIN ts_receipt AS r ON r.user_id = k.user_id AND r.workflow_id = k.workflow_id",
+                KNOWN_RECEIPTS,
                 (integers([key[0] for key in keys]), texts([key[1] for key in keys])),
             )
         return by_key(user_ids, states.fetchall(), receipts.fetchall())
@@ -109,18 +108,18 @@ class PostgreSQL(Dialect):
             rows: list[Row] = execute(matching_sql(table, len(keys[0])), arrays).fetchall()
         return rows
 
-    saves_round_trips = True
+    most_at_once = 100
 
-    def record_one(
-        self, engine: Engine, user_id: int, zone: str | None, plan: Iterable[Write], planned: Callable[[], None]
+    def record_new(
+        self, engine: Engine, users: Sequence[NewFacts], plan: Iterable[Write], planned: Callable[[], None]
     ) -> bool:
-        writes = [write for write in plan if write.rows]
-        writes.sort(key=lambda write: write.table is not schema.receipt)  # the receipt first
-        sql = single_sql(tuple((write.table, write.kind, len(write.rows) == 1) for write in writes))
-        values = [value for write in writes for value in single_values(write)]
-        with _autocommit(engine) as raw:
+        from psycopg.errors import UniqueViolation
+
+        sql, values = new_statement(users, plan)
+        with _autocommit(engine) as raw, suppress(UniqueViolation):
             planned()
-            return _run(raw, sql, (user_id, zone, *values)).fetchone() is not None
+            return _run(raw, sql, values).fetchone() is not None
+        return False
 
     def analyze(self, engine: Engine) -> None:
         tables = ", ".join(table.name for table in schema.metadata.sorted_tables)
