@@ -230,7 +230,7 @@ def varied(count: int) -> list[CompletedWorkflow]:
     night = StepTime(1, "night", 60, 10, sessions=(session("2024-05-05T23:59:30", 60),))
     zones = (None, None, "Asia/Tokyo")
     return [
-        replace(fact, timezone=zones[index % 3], steps=(*fact.steps, night) if index % 5 else fact.steps)
+        replace(fact, timezone=zones[index // 3 % 3], steps=(*fact.steps, night) if index % 5 else fact.steps)
         for index, fact in enumerate(facts_of(count))
     ]
 
@@ -299,7 +299,7 @@ def test_what_another_process_commits_meanwhile_is_a_replay(
         with other.engine.connect() as connection, connection.begin():
             other.record(made("w1"), connection=connection)
             recording = pool.submit(history._record_together, [made(name) for name in ("w1", *others)])
-            wait_for_a_lock(history)
+            wait_for_a_lock(history, recording)
         found = recording.result(SECONDS)
 
     assert [outcome.status for outcome in found] == ["replayed", *["recorded" for _ in others]]
@@ -307,14 +307,14 @@ def test_what_another_process_commits_meanwhile_is_a_replay(
     assert_in_step(history)
 
 
-def wait_for_a_lock(history: History) -> None:
-    """Return once a connection waits for a lock. SQLite has nobody who knows: there it is waited for or it is not."""
+def wait_for_a_lock(history: History, recording: Future[Any]) -> None:
+    """Return once a connection waits for a lock, or nobody is going to. SQLite does not tell who waits."""
     if history.engine.dialect.name == "sqlite":
         return
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    while True:
+    while not recording.done():
         with history.engine.connect() as connection:
             if connection.execute(waiting).scalar_one():
                 return

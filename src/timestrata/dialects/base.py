@@ -49,7 +49,7 @@ class UserState(NamedTuple):
 
 
 class NewFacts(NamedTuple):
-    """A user who has new facts, the zone they are believed to have set ("": none, None: it does not matter)."""
+    """A user, how many new facts there are, and the zone believed to be set ("": none, None: any will do)."""
 
     user_id: int
     timezone: str | None
