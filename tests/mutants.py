@@ -194,7 +194,7 @@ MUTANTS = (
     mutant(
         "numbers of another user's history",
         "dialects/statements.py",
-        "go.seqs[array_position($1::int[], r.user_id)]",
+        "go.seqs[array_position($1::int[], {user_id})]",
         "go.seqs[1]",
         "tests/test_batching.py::test_single_records_that_share_transactions_make_the_store_of_one_batch[postgresql]",
     ),

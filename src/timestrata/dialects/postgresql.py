@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from time import monotonic
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, exc
 from sqlalchemy.engine import URL
 
 from timestrata import schema
+from timestrata.dialects.arrays import BinaryArray, arrays, integers, texts
 from timestrata.dialects.base import (
     Dialect,
     NewFacts,
@@ -26,7 +27,7 @@ from timestrata.dialects.base import (
     nothing,
     wrapped_errors,
 )
-from timestrata.dialects.statements import KNOWN_RECEIPTS, integers, matching_sql, new_statement, statements, texts
+from timestrata.dialects.statements import KNOWN_RECEIPTS, matching_sql, new_statement, statements
 from timestrata.dialects.watches import PostgreSQLWatch, own_connection
 from timestrata.errors import UnsupportedDatabase
 
@@ -104,8 +105,7 @@ class PostgreSQL(Dialect):
         if not keys:
             return []
         with _psycopg(connection) as (_, execute):
-            arrays = tuple(integers(column) for column in zip(*keys, strict=True))
-            rows: list[Row] = execute(matching_sql(table, len(keys[0])), arrays).fetchall()
+            rows: list[Row] = execute(matching_sql(table, len(keys[0])), arrays(table, keys)).fetchall()
         return rows
 
     most_at_once = 100
@@ -186,7 +186,32 @@ def _run(raw: Any, sql: str, parameters: Row) -> Any:
     # A raw cursor, because others look for placeholders in a long statement each time: 0.3 ms measured.
     from psycopg import RawCursor
 
+    _teach(raw)
     return RawCursor(raw).execute(sql, parameters)
+
+
+def _teach(raw: Any) -> None:
+    """Have a connection, which may be a caller's own, know how a BinaryArray is sent."""
+    from psycopg.adapt import PyFormat
+
+    if raw.adapters.get_dumper(BinaryArray, PyFormat.BINARY) is not _array_dumper():  # until then that of bytes
+        raw.adapters.register_dumper(BinaryArray, _array_dumper())
+
+
+@cache
+def _array_dumper() -> Any:
+    from psycopg.adapt import Dumper
+    from psycopg.pq import Format
+
+    class BinaryArrayDumper(Dumper):
+        """Sends it as it is; its type follows from the statement."""
+
+        format = Format.BINARY
+
+        def dump(self, obj: BinaryArray) -> BinaryArray:
+            return obj
+
+    return BinaryArrayDumper
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from timestrata.dialects.arrays import texts
 from timestrata.dialects.base import States, Watch
-from timestrata.dialects.statements import texts
 
 _WATCHED_ONE = (
     "SELECT u.name, s.seq, s.timezone FROM ts_user AS u JOIN ts_user_state AS s ON s.user_id = u.user_id WHERE u.name "
