@@ -28,7 +28,7 @@ def connection(postgresql: Server) -> Iterator[psycopg.Connection]:
 
 def columns(elements: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     """Columns with and without NULLs, as short as they go as text and as long as they go in the binary form."""
-    sizes = st.sampled_from([0, 1, 2, arrays._LONG - 1, arrays._LONG, 40])
+    sizes = st.sampled_from([0, 1, 2, arrays._LONG - 1, arrays._LONG, 40, arrays._KEPT, arrays._KEPT + 1])
     with_nulls = sizes.flatmap(lambda size: st.lists(st.none() | elements, min_size=size, max_size=size))
     return with_nulls | sizes.flatmap(lambda size: st.lists(elements, min_size=size, max_size=size))
 

@@ -8,7 +8,7 @@ driver hands text on without asking Python; so do texts, which are joined sooner
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from struct import Struct, error
 from typing import Any
 
@@ -22,9 +22,10 @@ _NULL = Struct(">i").pack(-1)
 _OIDS = {"smallint": 21, "integer": 23, "bigint": 20, "bytea": 17}
 _NUMBERS = {"smallint": (2, "h"), "integer": (4, "i"), "bigint": (8, "q")}
 
-
 _LONG = 12
 """From so many numbers on the binary form is sooner done, measured."""
+_KEPT = 256
+"""Up to so many numbers it is kept how they are packed, which takes three megabytes for each kind at most."""
 
 
 class BinaryArray(bytes):
@@ -74,7 +75,7 @@ def bigints(values: Sequence[int | None]) -> Array:
 def _numbers(kind: str, values: Sequence[int | None]) -> Array:
     if len(values) < _LONG:
         return "{" + ",".join(map(str, values)).replace("None", "NULL") + "}"
-    pack, blank = _form(kind, len(values))
+    pack, blank = _form(kind, len(values)) if len(values) <= _KEPT else _made(kind, len(values))
     filled: list[Any] = blank.copy()
     filled[6::2] = values
     try:
@@ -87,11 +88,18 @@ def _numbers(kind: str, values: Sequence[int | None]) -> Array:
     return _array(kind, [_NULL if value is None else element(size, value) for value in values])
 
 
-@lru_cache(200)
-def _form(kind: str, count: int) -> tuple[Callable[..., bytes], list[int]]:
-    """Return what writes an array of numbers, and its arguments with 0 for each number: a length comes before it."""
+_Form = tuple[Callable[..., bytes], list[int]]
+"""What packs an array of numbers, and its arguments with 0 for each number: a length comes before it."""
+
+
+def _made(kind: str, count: int) -> _Form:
     size, code = _NUMBERS[kind]
     return Struct(f">{_HEAD}" + f"i{code}" * count).pack, [*_head(kind, count), *[size, 0] * count]
+
+
+@cache
+def _form(kind: str, count: int) -> _Form:
+    return _made(kind, count)
 
 
 def byteas(values: Sequence[bytes | None]) -> BinaryArray:
