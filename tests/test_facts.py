@@ -897,3 +897,21 @@ def test_attributes_survive_their_text(found: CompletedWorkflow) -> None:
 
 def test_the_examples_in_its_docstrings_hold() -> None:
     assert doctest.testmod(sys.modules[facts.__name__]).failed == 0
+
+
+def test_the_pauses_of_a_workflow_are_what_both_databases_can_hold() -> None:
+    """Of one session they are an observation; of all they were what only SQLite could hold."""
+
+    def paused(*pauses: int) -> CompletedWorkflow:
+        steps = tuple(
+            StepTime(index, "Wait", sessions=(session(0, seconds, pause_seconds=seconds),))
+            for index, seconds in enumerate(pauses)
+        )
+        return workflow(steps=steps)
+
+    most = [TEN_MILLION] * 214
+    rest = 2**31 - 1 - sum(most)
+    assert paused(*most, rest).pause_seconds == 2**31 - 1
+    with pytest.raises(InvalidFact) as refused:
+        paused(*most, rest + 1)
+    assert str(refused.value) == "pause_seconds: found 2147483648, want a number of seconds from 0 to 2147483647"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from conftest import NOW, reopened
@@ -34,6 +34,7 @@ from timestrata import (
     WorkflowRow,
     open_history,
 )
+from timestrata.formats.workflow_json import workflow_to_json
 
 MakeStore = Callable[[], str]
 
@@ -1452,3 +1453,27 @@ def test_today_is_that_of_the_store(store_url: str, utc_now: datetime) -> None:
     with open_history(empty_url(store_url), settings=CHOSEN, clock=lambda: utc_now) as history:
         assert history.summary("today").dates == DateRange(date(2024, 6, 15), date(2024, 6, 15))
         assert history.averages("ada").as_of == date(2024, 6, 15)
+
+
+def test_as_long_pauses_as_a_database_can_hold_are_recorded_and_longer_ones_spoil_nothing(history: History) -> None:
+    seconds = [10_000_000] * 214 + [2**31 - 1 - 2_140_000_000]
+    waits = [TimeSession(NINE, NINE + timedelta(seconds=each), pause_seconds=each) for each in seconds]
+    most = made("most", steps=(StepTime(0, "Wait", sessions=tuple(waits)),), timezone="UTC")
+    beyond = workflow_to_json(most) | {"workflow_id": "beyond"}
+    beyond["steps"] = [
+        *cast("list[Any]", beyond["steps"]),
+        {"index": 1, "name": "More", "sessions": [_SECOND_OF_PAUSE]},
+    ]
+    others = [made(f"w{number}") for number in range(20)]
+
+    result = history.record([most, beyond, *others])
+
+    assert [outcome.status for outcome in result] == ["recorded", "rejected", *["recorded"] * 20]
+    assert result.outcomes[1].reason is not None
+    assert "2147483648" in result.outcomes[1].reason
+    assert next(one for one in history.facts() if one.workflow_id == "most").pause_seconds == 2**31 - 1
+    assert history.summary("all_time").paused_seconds == 2**31 - 1
+    assert_in_step(history)
+
+
+_SECOND_OF_PAUSE = {"started_at": "2024-05-06T08:00:00Z", "ended_at": "2024-05-06T08:00:01Z", "pause_seconds": 1}

@@ -22,6 +22,9 @@ from timestrata.errors import InvalidFact
 MAX_SECONDS = 10_000_000
 """The largest observation: 10^7 seconds, almost 116 days of work."""
 
+MAX_PAUSE_SECONDS = 2**31 - 1
+"""The most that the pauses of all sessions of a workflow may take, 68 years: what both databases can hold."""
+
 MAX_ESTIMATE_SECONDS = 10**11
 """The largest estimate. Real files hold absurd ones (51,264,990 times 1,500); they are kept as they are."""
 
@@ -281,6 +284,7 @@ class CompletedWorkflow:
         put(self, "steps", self._checked_steps())
         total = sum(step.active_seconds for step in self.steps)
         put(self, "active_seconds", whole_seconds("active_seconds", total))
+        whole_seconds("pause_seconds", self.pause_seconds, MAX_PAUSE_SECONDS)
         if self.attributes is None:
             put(self, "attributes", {})
         elif self.attributes != {}:
